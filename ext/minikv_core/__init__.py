@@ -1,0 +1,1 @@
+"""minikv's engine: arena, table, parser, sessions, commands and I/O models, in Cython."""

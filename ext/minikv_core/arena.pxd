@@ -1,0 +1,140 @@
+# The arena: one reserved mapping that holds every object of a store.
+#
+# An object is named by a Ref, its distance from the base in units of 8 bytes, so a store spans at
+# most 32 GiB and any process may map it anywhere; nothing inside it is a pointer. The mapping is
+# cut into chunks of 64 KiB. A chunk is part of a slab (objects of one size class) or of a run
+# (one object over 32 KiB). The header, the chunk table and all counters lie in the mapping too.
+#
+#   [ ArenaHeader | Chunk table | chunk | chunk | ... ]
+#
+# Memory is given back by arena_trim (free chunks) after compaction moved what was scattered.
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from minikv_core.hash cimport HashSeed
+from minikv_core.memory cimport clz64, load_u32, store_u32
+from minikv_core.types cimport Ref, Status
+
+cdef enum:
+    CHUNK = 65536           # bytes
+    CHUNK_UNITS = 8192      # Ref units in a chunk
+    CLASSES = 80            # room for the size classes; ClassTable.count are in use
+    SMALL_MAX = 32768       # largest size class, bytes
+    ARENA_UNIT = 8          # bytes a Ref unit
+
+cdef enum ChunkState:
+    CHUNK_FREE = 0          # in no object; pages given back, or never touched
+    CHUNK_SLAB = 1
+    CHUNK_RUN = 2           # first chunk of a large object
+    CHUNK_REST = 3          # following chunks of a large object
+
+cdef struct Chunk:          # one row of the chunk table; 32 bytes
+    uint8_t  state          # ChunkState
+    uint8_t  size_class     # CHUNK_SLAB: index of the size class
+    uint16_t used           # CHUNK_SLAB: objects allocated
+    uint16_t free_head      # CHUNK_SLAB: first free object, in units from the chunk's start, +1; 0 = none
+    uint16_t fresh          # CHUNK_SLAB: units handed out from the untouched end so far
+    uint32_t next           # CHUNK_SLAB: next chunk with room, same class; CHUNK_FREE: next free run; 0 = none
+    uint32_t prev
+    uint32_t length         # CHUNK_RUN and first or last chunk of a free run: chunks
+    uint32_t dirty          # CHUNK_FREE, first of its run: chunks of it not given back yet
+    uint64_t bytes          # CHUNK_RUN: bytes the object occupies (whole pages)
+
+cdef struct SizeClass:
+    uint32_t size           # bytes of an object
+    uint32_t capacity       # objects in a chunk
+    uint32_t partial        # first chunk of this class with room; 0 = none
+    uint32_t chunks         # chunks of this class
+    uint64_t used           # objects allocated
+
+cdef struct ArenaHeader:
+    uint64_t  magic
+    uint64_t  reserved      # bytes of the mapping
+    uint64_t  used          # bytes in objects, by class size or whole pages, and this header: exact
+    uint64_t  peak          # highest `used`
+    uint64_t  resident      # bytes of chunks that are touched: an upper bound of resident memory
+    uint32_t  first_chunk   # first chunk behind the chunk table
+    uint32_t  chunks        # chunks in the mapping
+    uint32_t  high          # chunks ever handed out: [first_chunk, high)
+    uint32_t  class_count
+    uint32_t  free_runs     # first free run below `high`; 0 = none
+    Ref       root          # the store's own root object, for whoever attaches to a shared arena
+    HashSeed  seed
+    SizeClass classes[CLASSES]
+    uint8_t   class_of[4097]    # (size + 7) / 8 -> size class, for sizes up to SMALL_MAX
+
+cdef struct Arena:
+    char*        base       # start of the mapping in this process
+    ArenaHeader* head
+    Chunk*       chunks     # the chunk table
+    int          fd         # of the shared mapping; -1 = private
+
+cdef Status arena_open(Arena* a, size_t reserve, bint shared) noexcept nogil
+cdef void arena_close(Arena* a) noexcept nogil
+
+# Slow paths, in arena.pyx.
+cdef Ref arena_alloc_slow(Arena* a, size_t n) noexcept nogil
+cdef void arena_free_slow(Arena* a, Chunk* c, uint32_t index) noexcept nogil
+
+cdef Ref arena_resize(Arena* a, Ref ref, size_t n) noexcept nogil
+cdef size_t arena_trim(Arena* a, size_t max_bytes) noexcept nogil
+cdef bint arena_sparse(Arena* a, Ref ref) noexcept nogil
+cdef size_t arena_slack(Arena* a) noexcept nogil
+cdef int arena_check(Arena* a) noexcept nogil
+
+cdef inline char* arena_at(const Arena* a, Ref ref) noexcept nogil:
+    """Address of an object in this process; valid until the object is freed or resized."""
+    return a.base + (<size_t>ref << 3)
+
+cdef inline size_t arena_size(const Arena* a, Ref ref) noexcept nogil:
+    """Bytes that an object may use: what was asked for, rounded up to its class or to whole pages."""
+    cdef Chunk* c = &a.chunks[ref // CHUNK_UNITS]
+    if c.state == CHUNK_SLAB:
+        return a.head.classes[c.size_class].size
+    return c.bytes
+
+cdef inline Ref arena_alloc(Arena* a, size_t n) noexcept nogil:
+    """Allocate n > 0 bytes, 8-aligned (64-aligned if the class is a multiple of 64), not zeroed.
+
+    returns  0 when the mapping is full
+    The common case, inline: the class has a chunk with a freed or fresh object and stays partial.
+    """
+    cdef ArenaHeader* head = a.head
+    cdef SizeClass* cls
+    cdef Chunk* c
+    cdef uint32_t index, unit
+    if n > SMALL_MAX:
+        return arena_alloc_slow(a, n)
+    cls = &head.classes[head.class_of[(n + 7) >> 3]]
+    index = cls.partial
+    if index == 0:
+        return arena_alloc_slow(a, n)
+    c = &a.chunks[index]
+    if c.used + 1 == cls.capacity:      # the chunk becomes full and leaves the list
+        return arena_alloc_slow(a, n)
+    if c.free_head != 0:
+        unit = c.free_head - 1
+        c.free_head = <uint16_t>load_u32(a.base + <size_t>index * CHUNK + unit * 8)
+    else:
+        unit = c.fresh
+        c.fresh = <uint16_t>(c.fresh + (cls.size >> 3))
+    c.used += 1
+    cls.used += 1
+    head.used += cls.size
+    return index * CHUNK_UNITS + unit
+
+cdef inline void arena_free(Arena* a, Ref ref) noexcept nogil:
+    """Free an object. The common case, inline: its chunk was and stays partial."""
+    cdef uint32_t index = ref // CHUNK_UNITS
+    cdef Chunk* c = &a.chunks[index]
+    cdef SizeClass* cls
+    if c.state != CHUNK_SLAB:
+        arena_free_slow(a, c, index)
+        return
+    cls = &a.head.classes[c.size_class]
+    cls.used -= 1
+    a.head.used -= cls.size
+    c.used -= 1
+    store_u32(a.base + (<size_t>ref << 3), c.free_head)
+    c.free_head = <uint16_t>(ref % CHUNK_UNITS + 1)
+    if c.used == 0 or c.used + 1 == cls.capacity:
+        arena_free_slow(a, c, index)

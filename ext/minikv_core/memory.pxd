@@ -1,0 +1,48 @@
+# Unaligned loads and stores, prefetch, branch hints and bit tricks. Makes no module.
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+cdef extern from * nogil:
+    """
+    #define minikv_prefetch(p) __builtin_prefetch((const void *)(p))
+    #define minikv_likely(x) __builtin_expect(!!(x), 1)
+    #define minikv_unlikely(x) __builtin_expect(!!(x), 0)
+    #define minikv_ctz(x) __builtin_ctz(x)
+    #define minikv_clz64(x) __builtin_clzll(x)
+    #define minikv_popcount(x) __builtin_popcount(x)
+    """
+    void prefetch "minikv_prefetch"(const void* p)
+    bint likely "minikv_likely"(bint x)
+    bint unlikely "minikv_unlikely"(bint x)
+    int ctz "minikv_ctz"(uint32_t x)            # trailing zeros; x > 0
+    int clz64 "minikv_clz64"(uint64_t x)        # leading zeros; x > 0
+    int popcount "minikv_popcount"(uint32_t x)
+
+cdef inline uint16_t load_u16(const void* p) noexcept nogil:
+    cdef uint16_t v
+    memcpy(&v, p, 2)
+    return v
+
+cdef inline uint32_t load_u32(const void* p) noexcept nogil:
+    cdef uint32_t v
+    memcpy(&v, p, 4)
+    return v
+
+cdef inline uint64_t load_u64(const void* p) noexcept nogil:
+    cdef uint64_t v
+    memcpy(&v, p, 8)
+    return v
+
+cdef inline int64_t load_i64(const void* p) noexcept nogil:
+    cdef int64_t v
+    memcpy(&v, p, 8)
+    return v
+
+cdef inline void store_u16(void* p, uint16_t v) noexcept nogil:
+    memcpy(p, &v, 2)
+
+cdef inline void store_u32(void* p, uint32_t v) noexcept nogil:
+    memcpy(p, &v, 4)
+
+cdef inline void store_u64(void* p, uint64_t v) noexcept nogil:
+    memcpy(p, &v, 8)

@@ -1,0 +1,100 @@
+# The reply writer: RESP2 and RESP3 into an attached output.
+#
+# Each function writes what Redis writes for the session's protocol version; where RESP2 lacks a
+# type, its RESP2 stand-in.
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy, strlen
+from minikv_core.numbers cimport format_int
+from minikv_core.output cimport Output, output_put, output_put_block, output_room
+from minikv_core.types cimport Ref
+
+cdef inline void reply_raw(Output* o, const char* text) noexcept nogil:
+    """Bytes that are already RESP, NUL-terminated."""
+    output_put(o, text, strlen(text))
+
+cdef inline void reply_ok(Output* o) noexcept nogil:
+    memcpy(output_room(o, 5), b"+OK\r\n", 5)
+    o.pos += 5
+
+cdef inline void reply_header(Output* o, char kind, int64_t n) noexcept nogil:
+    """A type byte, a number, CRLF."""
+    cdef char* p = output_room(o, 32)
+    p[0] = kind
+    if 0 <= n <= 9:
+        p[1] = <char>(c'0' + n)
+        p += 2
+    else:
+        p += 1 + format_int(p + 1, n)
+    p[0] = c'\r'
+    p[1] = c'\n'
+    o.pos = p + 2
+
+cdef inline void reply_int(Output* o, int64_t n) noexcept nogil:
+    reply_header(o, c':', n)
+
+cdef inline void reply_array(Output* o, int64_t n) noexcept nogil:
+    reply_header(o, c'*', n)
+
+cdef inline void reply_map(Output* o, int64_t pairs) noexcept nogil:
+    if o.protocol == 2:
+        reply_header(o, c'*', pairs * 2)
+    else:
+        reply_header(o, c'%', pairs)
+
+cdef inline void reply_set(Output* o, int64_t n) noexcept nogil:
+    reply_header(o, c'*' if o.protocol == 2 else c'~', n)
+
+cdef inline void reply_push(Output* o, int64_t n) noexcept nogil:
+    reply_header(o, c'*' if o.protocol == 2 else c'>', n)
+
+cdef inline void reply_null(Output* o) noexcept nogil:
+    """Null in place of a bulk string."""
+    if o.protocol == 2:
+        memcpy(output_room(o, 5), b"$-1\r\n", 5)
+        o.pos += 5
+    else:
+        memcpy(output_room(o, 3), b"_\r\n", 3)
+        o.pos += 3
+
+cdef inline void reply_null_array(Output* o) noexcept nogil:
+    """Null in place of an array."""
+    if o.protocol == 2:
+        memcpy(output_room(o, 5), b"*-1\r\n", 5)
+        o.pos += 5
+    else:
+        memcpy(output_room(o, 3), b"_\r\n", 3)
+        o.pos += 3
+
+cdef inline void reply_bulk(Output* o, const char* p, size_t n) noexcept nogil:
+    reply_header(o, c'$', <int64_t>n)
+    output_put(o, p, n)
+    memcpy(output_room(o, 2), b"\r\n", 2)
+    o.pos += 2
+
+cdef inline void reply_text(Output* o, const char* text) noexcept nogil:
+    """A NUL-terminated string as a bulk string."""
+    reply_bulk(o, text, strlen(text))
+
+cdef inline void reply_simple(Output* o, const char* text) noexcept nogil:
+    output_put(o, b"+", 1)
+    output_put(o, text, strlen(text))
+    output_put(o, b"\r\n", 2)
+
+cdef inline void reply_bulk_int(Output* o, int64_t n) noexcept nogil:
+    """A number as a bulk string."""
+    cdef char digits[24]
+    reply_bulk(o, digits, format_int(digits, n))
+
+cdef inline void reply_bool(Output* o, bint value) noexcept nogil:
+    if o.protocol == 2:
+        reply_header(o, c':', 1 if value else 0)
+    else:
+        memcpy(output_room(o, 4), b"#t\r\n" if value else b"#f\r\n", 4)
+        o.pos += 4
+
+# In reply.pyx.
+cdef void reply_block(Output* o, Ref block, uint32_t start, uint32_t n) noexcept nogil
+cdef void reply_double(Output* o, double value) noexcept nogil
+cdef void reply_verbatim(Output* o, const char* p, size_t n, const char* kind) noexcept nogil
+cdef void reply_error(Output* o, const char* p, size_t n) noexcept nogil
