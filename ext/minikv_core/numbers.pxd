@@ -1,6 +1,11 @@
-# Numbers from and to text, exactly as Redis reads and writes them.
+# Numbers from and to text, exactly as Redis reads and writes them. No text is NUL-terminated.
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t
+
+cdef enum:
+    INT_CHARS = 20              # longest int64: "-9223372036854775808"
+    DOUBLE_CHARS = 24           # longest double: "-2.2250738585072014e-308"
+    LONG_DOUBLE_CHARS = 5120    # longest long double that is read or written, and a byte over
 
 cdef uint32_t format_int(char* p, int64_t n) noexcept nogil
 cdef bint parse_int(const char* p, size_t n, int64_t* value) noexcept nogil

@@ -14,13 +14,14 @@ from minikv_core.types cimport Ref
 cdef enum:
     SCRATCH_BYTES = 65536
     NODE_BYTES = 16384      # room of a queue node, header included, unless one reply needs more
+    FIRST_BYTES = 1024      # the same of the first node: most queues are sent before a second one
 
 cdef struct OutNode:        # malloc'd; bytes follow unless it names a block
     OutNode* next
     Ref      block          # 0 = bytes in the node
     uint32_t start          # first byte not sent yet (in the node's bytes or in the block's data)
     uint32_t end            # behind the last byte
-    uint32_t room           # bytes that fit; 0 for a block
+    uint32_t room           # bytes that fit; of a block, the bytes it is counted with
 
 cdef struct Output:
     char*    pos            # next byte to write
@@ -32,6 +33,7 @@ cdef struct Output:
     size_t   held           # bytes that the queue's nodes occupy (blocks count their data)
     uint32_t nodes
     uint8_t  protocol       # 2 or 3
+    bint     broken         # memory was refused and bytes are missing: the session must close
     Arena*   arena          # where blocks lie
 
 cdef struct OutMark:        # a place to roll back to (CLIENT REPLY OFF)
@@ -47,10 +49,12 @@ cdef void output_put_slow(Output* o, const char* p, size_t n) noexcept nogil
 cdef void output_put_block(Output* o, Ref block, uint32_t start, uint32_t end) noexcept nogil
 cdef void output_mark(Output* o, OutMark* mark) noexcept nogil
 cdef void output_rollback(Output* o, const OutMark* mark) noexcept nogil
+cdef void output_move(Output* o, Output* source) noexcept nogil
 cdef int output_vector(Output* o, void* iovecs, int most) noexcept nogil
 cdef void output_sent(Output* o, size_t n) noexcept nogil
 
 cdef inline void output_attach(Output* o, char* scratch, size_t n) noexcept nogil:
+    """Let replies be written to n >= 512 bytes, which the caller owns, until output_detach()."""
     o.base = o.pos = scratch
     o.end = scratch + n
 
@@ -66,8 +70,16 @@ cdef inline char* output_room(Output* o, size_t n) noexcept nogil:
 
 cdef inline void output_put(Output* o, const char* p, size_t n) noexcept nogil:
     """Append bytes, attached or not."""
-    if unlikely(<size_t>(o.end - o.pos) < n or o.base == NULL):
+    if unlikely(n - 1 >= <size_t>(o.end - o.pos)):      # n = 0 too: memcpy must not see a NULL
         output_put_slow(o, p, n)
         return
     memcpy(o.pos, p, n)
     o.pos += n
+
+# For the tests.
+cdef class TestOutput:
+    cdef Arena arena
+    cdef Output out
+    cdef OutMark saved
+    cdef char* memory
+    cdef size_t scratch

@@ -3,11 +3,15 @@
 # Each function writes what Redis writes for the session's protocol version; where RESP2 lacks a
 # type, its RESP2 stand-in.
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, strlen
+from minikv_core.memory cimport likely, load_u32, load_u64, store_u16, store_u32, store_u64, unlikely
 from minikv_core.numbers cimport format_int
 from minikv_core.output cimport Output, output_put, output_put_block, output_room
 from minikv_core.types cimport Ref
+
+cdef enum:
+    CRLF = 0x0a0d               # as a little-endian u16
 
 cdef inline void reply_raw(Output* o, const char* text) noexcept nogil:
     """Bytes that are already RESP, NUL-terminated."""
@@ -17,18 +21,20 @@ cdef inline void reply_ok(Output* o) noexcept nogil:
     memcpy(output_room(o, 5), b"+OK\r\n", 5)
     o.pos += 5
 
+cdef inline char* write_header(char* p, char kind, int64_t n) noexcept nogil:
+    """A type byte, a number, CRLF: 23 bytes at most, of which 4 are written anyway."""
+    if likely(<uint64_t>n < 10):
+        store_u32(p, <uint8_t>kind | (<uint32_t>(c'0' + n) << 8) | (<uint32_t>CRLF << 16))
+        return p + 4
+    p[0] = kind
+    p += 1
+    p += format_int(p, n)
+    store_u16(p, CRLF)
+    return p + 2
+
 cdef inline void reply_header(Output* o, char kind, int64_t n) noexcept nogil:
     """A type byte, a number, CRLF."""
-    cdef char* p = output_room(o, 32)
-    p[0] = kind
-    if 0 <= n <= 9:
-        p[1] = <char>(c'0' + n)
-        p += 2
-    else:
-        p += 1 + format_int(p + 1, n)
-    p[0] = c'\r'
-    p[1] = c'\n'
-    o.pos = p + 2
+    o.pos = write_header(output_room(o, 32), kind, n)
 
 cdef inline void reply_int(Output* o, int64_t n) noexcept nogil:
     reply_header(o, c':', n)
@@ -67,10 +73,30 @@ cdef inline void reply_null_array(Output* o) noexcept nogil:
         o.pos += 3
 
 cdef inline void reply_bulk(Output* o, const char* p, size_t n) noexcept nogil:
-    reply_header(o, c'$', <int64_t>n)
-    output_put(o, p, n)
-    memcpy(output_room(o, 2), b"\r\n", 2)
-    o.pos += 2
+    """A bulk string; the common case is a short one that fits into the scratch buffer."""
+    cdef char* q = o.pos
+    if unlikely(n > 256 or <size_t>(o.end - q) < 300):
+        reply_bulk_long(o, p, n)
+        return
+    q = write_header(q, c'$', <int64_t>n)
+    copy_short(q, p, n)
+    store_u16(q + n, CRLF)
+    o.pos = q + n + 2
+
+cdef inline void copy_short(char* to, const char* p, size_t n) noexcept nogil:
+    """memcpy for sizes that are small as a rule: without a call up to 16 bytes."""
+    if n > 16:
+        memcpy(to, p, n)
+    elif n >= 8:
+        store_u64(to + n - 8, load_u64(p + n - 8))
+        store_u64(to, load_u64(p))
+    elif n >= 4:
+        store_u32(to + n - 4, load_u32(p + n - 4))
+        store_u32(to, load_u32(p))
+    elif n:
+        to[n >> 1] = p[n >> 1]
+        to[n - 1] = p[n - 1]
+        to[0] = p[0]
 
 cdef inline void reply_text(Output* o, const char* text) noexcept nogil:
     """A NUL-terminated string as a bulk string."""
@@ -93,8 +119,14 @@ cdef inline void reply_bool(Output* o, bint value) noexcept nogil:
         memcpy(output_room(o, 4), b"#t\r\n" if value else b"#f\r\n", 4)
         o.pos += 4
 
+cdef inline void reply_attribute(Output* o, int64_t pairs) noexcept nogil:
+    """Announce pairs that describe the reply behind them; RESP3 only."""
+    reply_header(o, c'|', pairs)
+
 # In reply.pyx.
+cdef void reply_bulk_long(Output* o, const char* p, size_t n) noexcept nogil
 cdef void reply_block(Output* o, Ref block, uint32_t start, uint32_t n) noexcept nogil
 cdef void reply_double(Output* o, double value) noexcept nogil
 cdef void reply_verbatim(Output* o, const char* p, size_t n, const char* kind) noexcept nogil
 cdef void reply_error(Output* o, const char* p, size_t n) noexcept nogil
+cdef void reply_big_number(Output* o, const char* digits, size_t n) noexcept nogil
