@@ -6,14 +6,15 @@
 # however they are cut. An argument of BIG_ARG bytes or more that is not all there yet gets an arena
 # block, and the caller reads the rest straight into it (parser_big_room).
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from minikv_core.arena cimport Arena
 from minikv_core.types cimport Ref, Slice
 
 cdef enum:
     BATCH = 32              # requests that are parsed, hashed and prefetched together
     BIG_ARG = 32768         # bytes of an argument from which it is read into a block
-    INLINE_MAX = 65536      # bytes of an inline request or of a count line
+    INLINE_MAX = 65536      # bytes of an unfinished inline request or count line
+    BULK_MAX = 0xFFFFFF00   # bytes of an argument, whatever the limit says: lengths are 32-bit
 
 cdef struct Request:
     uint32_t first          # index of its command name in Batch.slices
@@ -28,18 +29,20 @@ cdef struct Batch:          # one per engine, reused
     Slice*   slices         # arguments of all of them; malloc'd, grows
     uint32_t used
     uint32_t room
+    char     error[32]      # text of a violation that names a byte
 
 cdef struct Limits:
     int64_t  bulk           # proto-max-bulk-len, bytes
     bint     authenticated  # else 10 arguments and 16384 bytes each
 
 cdef struct Parser:         # what a session keeps of a request that is not whole; all zero = none
-    int64_t  missing        # arguments still to come of the multibulk request in progress
+    int32_t  missing        # arguments still to come of the multibulk request in progress
+    uint32_t looked         # bytes of an unfinished line that were searched for its end
     uint32_t argc           # arguments understood so far
     uint32_t room           # entries that fit in args
     Slice*   args           # malloc'd; ptr holds the offset from the request's first byte, unless block != 0
-    size_t   scanned        # bytes of the request understood (inline: without a line end)
-    int64_t  bulk           # length of the argument that comes next; -1 = its header is not read yet
+    size_t   scanned        # bytes of the request understood, without the line in progress
+    int64_t  bulk           # missing > 0: length of the argument that comes next; -1 = its header is not read yet
     Ref      big            # block of the big argument in progress
     uint32_t big_filled     # bytes of it that are there; its CRLF counts (big_filled <= bulk + 2)
 
@@ -59,7 +62,8 @@ cdef void batch_free(Batch* batch) noexcept nogil
 # unquoted in place. Then [begin, end) are the bytes to keep and to give again, with what follows
 # them, as the start of the next call (empty if nothing is in progress; bytes of a big argument have
 # gone to its block). After PARSE_FULL begin is behind the last request and end is n.
-# `error` is the text behind "-ERR Protocol error: ", static.
+# `error` is the text behind "-ERR Protocol error: ", valid until the next call with this batch.
+# While the session is not authenticated a batch holds one request, as it may be AUTH.
 cdef ParseStatus parse_batch(Parser* p, Arena* arena, const Limits* limits, char* bytes, size_t n,
                              Batch* batch, size_t* begin, size_t* end, const char** error) noexcept nogil
 
