@@ -1,6 +1,7 @@
 """The command line: python -m benchmarks."""
 
 import argparse
+import itertools
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         "--output",
         type=Path,
         metavar="DIR",
-        help=f"default: {FULL_RESULTS.relative_to(FULL_RESULTS.parent.parent)} for a full run, else {OTHER_RESULTS}",
+        help=f"default: benchmarks/results for a full run, else {OTHER_RESULTS}",
     )
     parser.add_argument("--list", action="store_true", help="list scenarios and servers, and measure nothing")
     options = parser.parse_args(arguments)
@@ -95,13 +96,15 @@ def main(arguments: list[str]) -> int:
         machine.pinned(machine.GENERATOR_CORE),
         Progress(*columns, console=console, auto_refresh=False) as bar,
     ):
-        task = bar.add_task("", total=runner.count_steps(scenarios, found))
-
-        def announce(text: str) -> None:
-            bar.update(task, description=text, refresh=True)
-            bar.advance(task)
-
-        results = runner.run(scenarios, found, announce)
+        total = runner.count_steps(scenarios, found)
+        task = bar.add_task("", total=total)
+        started = itertools.count()
+        results = runner.run(
+            scenarios,
+            found,
+            lambda text: bar.update(task, description=text, completed=next(started), refresh=True),
+        )
+        bar.update(task, description="done", completed=total, refresh=True)
 
     run = report.Run(facts, found, scenarios, results)
     folder = output_folder(options)

@@ -20,6 +20,15 @@ PANELS_PER_ROW = 3
 PANEL_INCHES = (5.2, 3.8)
 
 
+def short(value: float) -> str:
+    """Three digits; from ten thousand as k, from a million as M."""
+    if value >= 1e6:
+        return f"{value / 1e6:.3g} M"
+    if value >= 1e4:
+        return f"{value / 1e3:.3g} k"
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+
+
 def draw_panel(axes: Axes, run: Run, scenario: Scenario, panel: Panel) -> None:
     metric = METRICS[panel.metric]
     cases = [case for case in panel.cases if (scenario.name, case, panel.metric) in run.results.values]
@@ -36,15 +45,13 @@ def draw_panel(axes: Axes, run: Run, scenario: Scenario, panel: Panel) -> None:
             bars = axes.bar(
                 [x + offset for x in range(len(cases))], heights, width, label=label, color=colour
             )
-            axes.bar_label(
-                bars, fmt=lambda height: f"{height:.3g}" if height < 1000 else f"{height:,.0f}", fontsize=6
-            )
+            axes.bar_label(bars, fmt=short, fontsize=7)
     axes.set_xticks(range(len(cases)), [case.replace(", ", ",\n") for case in cases], fontsize=8)
     axes.set_title(panel.title, fontsize=10)
     axes.set_ylabel(metric.unit)
     axes.set_ylim(bottom=0)
     axes.margins(y=0.15)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.4g}" if value < 1000 else f"{value:,.0f}")
+    axes.yaxis.set_major_formatter(lambda value, _: short(value))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.3)
     axes.set_axisbelow(True)

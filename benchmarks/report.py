@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -14,7 +15,7 @@ from benchmarks.peers import OURS, Peer
 from benchmarks.results import METRICS, Key, Results
 from benchmarks.scenarios import Scenario
 
-NOTHING = "–"
+NOTHING = "-"
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,12 @@ def metric_heading(name: str) -> str:
     return f"{metric.title}, {metric.unit}" if metric.unit else metric.title
 
 
-def row(run: Run, key: Key) -> list[str]:
-    """A case's cells: its name, each server's median, the ratio."""
+def cells(run: Run, key: Key) -> list[str]:
+    """Each server's median and the ratio."""
     medians = run.results.medians(key)
-    cells = [
-        METRICS[key[2]].text(medians[server]) if server in medians else NOTHING for server in run.servers
-    ]
-    return [key[1], *cells, ratio_text(run.results.ratio(key))]
+    write = METRICS[key[2]].text
+    texts = [write(medians[server]) if server in medians else NOTHING for server in run.servers]
+    return [*texts, ratio_text(run.results.ratio(key))]
 
 
 def goal_row(verdict: Verdict) -> list[str]:
@@ -66,36 +66,40 @@ def goal_row(verdict: Verdict) -> list[str]:
     ]
 
 
+TEXT_HEADINGS = ("case", "measure", "goal")  # columns of words; the others hold figures
 GOAL_HEADINGS = ["goal", "kind", "at most", "measured", "verdict"]
 
 
 def columns(run: Run) -> list[str]:
-    return ["case", *(f"{peer.name} {peer.version}" for peer in run.peers), "ratio"]
+    return [*(f"{peer.name} {peer.version}" for peer in run.peers), "ratio"]
 
 
 # The terminal
 
 
-def terminal_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number else "left")
-    for cells in rows:
-        table.add_row(*cells)
+def terminal_table(headings: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in TEXT_HEADINGS else "right")
     return table
 
 
 def print_run(console: Console, run: Run) -> None:
     """The headline metrics of each scenario, the goals, and what a reader must know about the figures."""
     for scenario in run.scenarios:
+        table = terminal_table(["case", "measure", *columns(run)])
         for metric in scenario.headline:
-            rows = [row(run, key) for key in run.keys(scenario, metric)]
-            if rows:
-                title = f"{scenario.name}: {metric_heading(metric)} ({scenario.title})"
-                console.print(terminal_table(title, columns(run), rows))
+            for key in run.keys(scenario, metric):
+                table.add_row(key[1], metric_heading(metric), *cells(run, key))
+            table.add_section()
+        console.print(f"\n{scenario.name}: {scenario.title}", highlight=False)
+        console.print(table)
     if OURS in run.servers:
-        rows = [goal_row(verdict) for verdict in goals.verdicts(run.results)]
-        console.print(terminal_table("goals", GOAL_HEADINGS, rows))
+        table = terminal_table(GOAL_HEADINGS)
+        for verdict in goals.verdicts(run.results):
+            table.add_row(*goal_row(verdict))
+        console.print("\ngoals", highlight=False)
+        console.print(table)
     for line in run.results.bottlenecks() + run.results.failures:
         console.print(line, highlight=False, markup=False)
 
@@ -105,7 +109,7 @@ def print_run(console: Console, run: Run) -> None:
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     rule = ["---", *(["---:"] * (len(headings) - 1))]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [headings, rule, *rows]) + "\n"
+    return "\n".join("| " + " | ".join(row) + " |" for row in [headings, rule, *rows]) + "\n"
 
 
 def markdown(run: Run, charts: dict[str, str]) -> str:
@@ -123,8 +127,10 @@ def markdown(run: Run, charts: dict[str, str]) -> str:
         if scenario.name in charts:
             parts.append(f"![{scenario.title}]({charts[scenario.name]})\n")
         for metric in run.metrics(scenario):
-            headings = [metric_heading(metric), *columns(run)[1:]]
-            parts.append(markdown_table(headings, [row(run, key) for key in run.keys(scenario, metric)]))
+            headings = [metric_heading(metric), *columns(run)]
+            parts.append(
+                markdown_table(headings, [[key[1], *cells(run, key)] for key in run.keys(scenario, metric)])
+            )
     for heading, lines in (
         ("Where the load generator set the pace", run.results.bottlenecks()),
         ("What failed", run.results.failures),

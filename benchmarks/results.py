@@ -35,6 +35,7 @@ METRICS = {
         Metric("generator_busy", "generator's core in use", "share"),
         Metric("server_busy", "server's core in use", "share"),
         Metric("bytes_per_key", "resident memory per key", "bytes", 1),
+        Metric("bytes_growing", "resident memory per key while growing", "bytes", 1),
         Metric("bytes_per_connection", "resident memory per idle connection", "bytes", 0),
         Metric("held_connections", "connections held throughout", "", 0, lower_is_better=False),
         Metric("resident_over_used", "resident over used memory", "ratio"),
@@ -93,19 +94,20 @@ class Results:
         return ours / best if best else None
 
     def bottlenecks(self) -> list[str]:
-        """A line for each case in which the generator, not the server, set the pace."""
-        lines = []
+        """A line for each scenario and server, naming the cases in which the generator set the pace."""
+        limited: dict[tuple[str, str], list[str]] = {}
         for scenario, case, metric in self.values:
             if metric != "generator_busy":
                 continue
             servers = self.medians((scenario, case, "server_busy"))
             for server, generator_busy in self.medians((scenario, case, metric)).items():
                 if generator_was_bottleneck(generator_busy, servers[server]):
-                    lines.append(
-                        f"{scenario}, {case}, {server}: the load generator was the bottleneck "
-                        f"({generator_busy:.0%} of its core; the server used {servers[server]:.0%} of its own)"
-                    )
-        return lines
+                    mention = f"{case} (server {servers[server]:.0%} busy)"
+                    limited.setdefault((scenario, server), []).append(mention)
+        return [
+            f"{scenario}, {server}: the load generator was the bottleneck in {', '.join(cases)}"
+            for (scenario, server), cases in limited.items()
+        ]
 
 
 BUSY = 0.95  # share of a core from which on it counts as used up

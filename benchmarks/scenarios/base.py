@@ -69,7 +69,7 @@ class Scenario(ABC):
         """What its chart shows, three panels a row."""
         return [Panel(METRICS[metric].title, metric, self.cases()) for metric in self.headline]
 
-    def prepare(self, server: RunningServer) -> None:
+    def prepare(self, server: RunningServer) -> None:  # noqa: B027 - some scenarios need none
         """Fill a server before its first turn."""
 
     @abstractmethod

@@ -58,9 +58,6 @@ class Connections(Scenario):
         beside = [Panel(METRICS[metric].title, metric, self.cases()) for metric in ("rps", "p999_ms")]
         return [idle, *beside]
 
-    def prepare(self, server: RunningServer) -> None:
-        wire.fill(server.port, wire.template(b"SET", wire.KEY, b"xxx"), range(KEYS))
-
     def measure(self, case: str, server: RunningServer) -> list[Reading]:
         count = int(case.removesuffix(" held").replace(",", ""))
         before = machine.resident_bytes(server.pid)
@@ -70,6 +67,7 @@ class Connections(Scenario):
                 # Servers shrink the buffers of connections that have idled for some seconds.
                 resident = machine.settled_resident_bytes(server.pid, quiet=4, limit=12)
                 taken += readings("idle", bytes_per_connection=(resident - before) / count)
+            wire.fill(server.port, wire.template(b"SET", wire.KEY, b"xxx"), range(KEYS))
             load = Load("get", pipeline=1, requests=int(REQUESTS * self.scale.requests), keyspace=KEYS)
             taken += measure_load(case, server, load)
             alive = count_alive(connections)

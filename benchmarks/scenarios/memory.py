@@ -55,7 +55,7 @@ class Memory(Scenario):
             Panel(title, "bytes_per_key", [*list(SHAPES)[:3], GROWING]),
             Panel(title, "bytes_per_key", list(SHAPES)[3:]),
             Panel(
-                f"{title}, 8 B values, n = {self.scale.memory_keys:,}", "bytes_per_key", growth, as_lines=True
+                f"{title}, 8 B values, n = {self.scale.memory_keys:,}", "bytes_growing", growth, as_lines=True
             ),
         ]
 
@@ -76,7 +76,7 @@ class Memory(Scenario):
             keys = first + first * step // GROWTH_STEPS
             wire.fill(server.port, SHAPES["8 B values"], range(filled, keys))
             filled = keys
-            taken += readings(growth_case(step), bytes_per_key=grown() / keys)
+            taken += readings(growth_case(step), bytes_growing=grown() / keys)
         return [*readings(GROWING, bytes_per_key=statistics.mean(each.value for each in taken)), *taken]
 
 
