@@ -258,22 +258,26 @@ cdef uint32_t format_double(char* p, double value) noexcept nogil:
     if value == 0:
         p[0] = c'0'
         return <uint32_t>(p + 1 - start)
+    if value <= <double>(<int64_t>1 << 62) and <double><int64_t>value == value:
+        p += format_int(p, <int64_t>value)
+        return <uint32_t>(p - start)
     n = shortest_digits(digits, value, &power)
     point = n + power           # digits in front of the decimal point
     if power >= 0 and power < 8:
         memcpy(p, digits, n)
         memset(p + n, c'0', power)
         p += point
-    elif power < 0 and point > 0:
-        memcpy(p, digits, point)
-        p[point] = c'.'
-        memcpy(p + point + 1, digits + point, n - point)
-        p += n + 1
-    elif power < 0 and (power > -7 or point > -3):
-        memcpy(p, b"0.", 2)
-        memset(p + 2, c'0', -point)
-        memcpy(p + 2 - point, digits, n)
-        p += 2 - point + n
+    elif power < 0 and (power > -7 or -3 < point < 5):
+        if point > 0:
+            memcpy(p, digits, point)
+            p[point] = c'.'
+            memcpy(p + point + 1, digits + point, n - point)
+            p += n + 1
+        else:
+            memcpy(p, b"0.", 2)
+            memset(p + 2, c'0', -point)
+            memcpy(p + 2 - point, digits, n)
+            p += 2 - point + n
     else:
         p[0] = digits[0]
         p += 1
