@@ -15,14 +15,17 @@ from minikv_core.memory cimport clz64, load_u32, store_u32
 from minikv_core.types cimport Ref, Status
 
 cdef enum:
+    PAGE = 4096
     CHUNK = 65536           # bytes
+    CHUNK_PAGES = 16
     CHUNK_UNITS = 8192      # Ref units in a chunk
-    CLASSES = 80            # room for the size classes; ClassTable.count are in use
+    CLASSES = 80            # room for the size classes; ArenaHeader.class_count are in use
     SMALL_MAX = 32768       # largest size class, bytes
     ARENA_UNIT = 8          # bytes a Ref unit
+    RUN_BINS = 32           # lists of free runs, by length
 
 cdef enum ChunkState:
-    CHUNK_FREE = 0          # in no object; pages given back, or never touched
+    CHUNK_FREE = 0          # in no object; only the first and last chunk of a free run say so
     CHUNK_SLAB = 1
     CHUNK_RUN = 2           # first chunk of a large object
     CHUNK_REST = 3          # following chunks of a large object
@@ -33,31 +36,34 @@ cdef struct Chunk:          # one row of the chunk table; 32 bytes
     uint16_t used           # CHUNK_SLAB: objects allocated
     uint16_t free_head      # CHUNK_SLAB: first free object, in units from the chunk's start, +1; 0 = none
     uint16_t fresh          # CHUNK_SLAB: units handed out from the untouched end so far
-    uint32_t next           # CHUNK_SLAB: next chunk with room, same class; CHUNK_FREE: next free run; 0 = none
+    uint32_t next           # CHUNK_SLAB: next chunk with room, same class; CHUNK_FREE, first: next run of its bin
     uint32_t prev
-    uint32_t length         # CHUNK_RUN and first or last chunk of a free run: chunks
-    uint32_t dirty          # CHUNK_FREE, first of its run: chunks of it not given back yet
-    uint64_t bytes          # CHUNK_RUN: bytes the object occupies (whole pages)
+    uint32_t length         # CHUNK_RUN, and the first and last chunk of a free run: chunks
+    uint32_t dirty          # CHUNK_FREE, first of its run: pages of the run that were not given back yet
+    uint32_t pages          # CHUNK_RUN: pages the object occupies
+    uint8_t  touched        # any state: pages of this chunk, from its start, that may be resident
+    uint8_t  pad[3]
 
 cdef struct SizeClass:
     uint32_t size           # bytes of an object
     uint32_t capacity       # objects in a chunk
-    uint32_t partial        # first chunk of this class with room; 0 = none
+    uint32_t partial        # first chunk of this class with room, the one that serves; 0 = none
     uint32_t chunks         # chunks of this class
     uint64_t used           # objects allocated
 
 cdef struct ArenaHeader:
     uint64_t  magic
     uint64_t  reserved      # bytes of the mapping
-    uint64_t  used          # bytes in objects, by class size or whole pages, and this header: exact
-    uint64_t  peak          # highest `used`
-    uint64_t  resident      # bytes of chunks that are touched: an upper bound of resident memory
+    uint64_t  used          # bytes in objects, by class size or whole pages, and this header's pages: exact
+    uint64_t  peak          # highest `used`, as seen each time a chunk fills and by arena_trim
+    uint64_t  resident      # bytes of pages that were touched: an upper bound of resident memory
     uint32_t  first_chunk   # first chunk behind the chunk table
     uint32_t  chunks        # chunks in the mapping
-    uint32_t  high          # chunks ever handed out: [first_chunk, high)
+    uint32_t  high          # chunks ever handed out lie below
     uint32_t  class_count
-    uint32_t  free_runs     # first free run below `high`; 0 = none
     Ref       root          # the store's own root object, for whoever attaches to a shared arena
+    uint64_t  run_masks[2]  # bit i: run_bins[.][i] is not empty
+    uint32_t  run_bins[2][RUN_BINS]     # first free run by length: [0] given back or never touched, [1] dirty
     HashSeed  seed
     SizeClass classes[CLASSES]
     uint8_t   class_of[4097]    # (size + 7) / 8 -> size class, for sizes up to SMALL_MAX
@@ -67,6 +73,7 @@ cdef struct Arena:
     ArenaHeader* head
     Chunk*       chunks     # the chunk table
     int          fd         # of the shared mapping; -1 = private
+    bint         populate   # the kernel has MADV_POPULATE_WRITE
 
 cdef Status arena_open(Arena* a, size_t reserve, bint shared) noexcept nogil
 cdef void arena_close(Arena* a) noexcept nogil
@@ -90,7 +97,7 @@ cdef inline size_t arena_size(const Arena* a, Ref ref) noexcept nogil:
     cdef Chunk* c = &a.chunks[ref // CHUNK_UNITS]
     if c.state == CHUNK_SLAB:
         return a.head.classes[c.size_class].size
-    return c.bytes
+    return <size_t>c.pages * PAGE
 
 cdef inline Ref arena_alloc(Arena* a, size_t n) noexcept nogil:
     """Allocate n > 0 bytes, 8-aligned (64-aligned if the class is a multiple of 64), not zeroed.
@@ -109,7 +116,7 @@ cdef inline Ref arena_alloc(Arena* a, size_t n) noexcept nogil:
     if index == 0:
         return arena_alloc_slow(a, n)
     c = &a.chunks[index]
-    if c.used + 1 == cls.capacity:      # the chunk becomes full and leaves the list
+    if <uint32_t>c.used + 1 == cls.capacity:       # the chunk becomes full and leaves the list
         return arena_alloc_slow(a, n)
     if c.free_head != 0:
         unit = c.free_head - 1
@@ -136,5 +143,5 @@ cdef inline void arena_free(Arena* a, Ref ref) noexcept nogil:
     c.used -= 1
     store_u32(a.base + (<size_t>ref << 3), c.free_head)
     c.free_head = <uint16_t>(ref % CHUNK_UNITS + 1)
-    if c.used == 0 or c.used + 1 == cls.capacity:
+    if c.used == 0 or <uint32_t>c.used + 1 == cls.capacity:
         arena_free_slow(a, c, index)
