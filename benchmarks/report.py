@@ -87,6 +87,8 @@ def terminal_table(headings: Sequence[str]) -> Table:
 def print_run(console: Console, run: Run) -> None:
     """The headline metrics of each scenario, the goals, and what a reader must know about the figures."""
     for scenario in run.scenarios:
+        if not run.metrics(scenario):
+            continue
         table = terminal_table(["case", "measure", *columns(run)])
         for metric in scenario.headline:
             for key in run.keys(scenario, metric):

@@ -1,0 +1,6 @@
+"""Makes the benchmarks package, which is run from a checkout and not installed, importable."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
