@@ -98,8 +98,8 @@ def _run(settings: Settings) -> int:
 
     from minikv.server import Server  # loads the engine, which --help and a bad setting need not wait for
 
+    server = Server(settings=settings)
     with process_file(settings):
-        server = Server(settings=settings)
         log.notice("Server initialized")
         return server.run()
 

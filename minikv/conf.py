@@ -116,7 +116,10 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     wants_value = False
     for argument in rest:
         if argument.startswith("--") and not wants_value:
-            words = split_words(argument[2:]) if " " in argument else [argument[2:]]
+            try:
+                words = split_words(argument[2:]) if " " in argument else [argument[2:]]
+            except ValueError as error:
+                raise StartError(f"{error}: '{argument}'") from None
             options.append(words)
             wants_value = len(words) == 1 and words[0].lower() != "save"
         elif not options:

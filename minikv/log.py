@@ -63,9 +63,12 @@ def open_log(settings: Settings) -> None:
     handlers: list[logging.Handler] = []
     if settings["logfile"]:
         try:
-            handlers.append(logging.handlers.WatchedFileHandler(settings["logfile"], encoding="utf-8"))
+            file = logging.handlers.WatchedFileHandler(
+                settings["logfile"], encoding="utf-8", errors="backslashreplace"
+            )
         except OSError as error:
             raise StartError(f"Can't open the log file '{settings['logfile']}': {error.strerror}") from None
+        handlers.append(file)
     else:
         handlers.append(logging.StreamHandler(sys.stdout))
     if settings["syslog-enabled"]:

@@ -77,7 +77,7 @@ class Settings:
             self._values[row.name] = row.kind.join(old, new, row.name in self._loaded)
             self._loaded.add(row.name)
 
-    def set(self, pairs: Sequence[tuple[str, str]], local: bool = True) -> None:
+    def set(self, pairs: Sequence[tuple[str, str]], local: bool = False) -> None:
         """Apply all pairs or none, then tell the subscribers of what changed.
 
         local    the client is on this machine, which enable-protected-configs may ask for
@@ -144,10 +144,10 @@ class Settings:
                 for callback in self._callbacks.get(name, ()):
                     told.append((name, callback))
                     callback(name, value)
-        except SettingError:
+        except Exception:
             self._values |= before
             for name, callback in reversed(told):
-                with contextlib.suppress(SettingError):
+                with contextlib.suppress(Exception):
                     callback(name, before[name])
             raise
 

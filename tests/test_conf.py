@@ -114,6 +114,11 @@ def test_dash_is_standard_input(argv):
     assert conf.parse_arguments(argv).standard_input
 
 
+def test_an_argument_with_unbalanced_quotes_is_refused():
+    with pytest.raises(StartError, match="Unbalanced quotes"):
+        conf.parse_arguments(['--requirepass "a b'])
+
+
 def test_a_value_before_any_option_is_refused():
     with pytest.raises(StartError, match="starts with '--', this does not: 'hz'"):
         conf.parse_arguments(["x.conf", "hz", "1"])

@@ -28,7 +28,7 @@ def config_set(session: Session, *words: bytes) -> object:
     pairs = list(zip(texts[::2], texts[1::2], strict=True))
     settings = session.server.settings
     try:
-        settings.set(pairs)
+        settings.set(pairs, session.is_local)
     except UnknownSetting as error:
         raise ReplyError(
             f"ERR Unknown option or number of arguments for CONFIG SET - '{error.name}'"
