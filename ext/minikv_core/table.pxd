@@ -50,7 +50,7 @@ cdef enum:
 cdef struct Bucket:         # one cache line
     uint8_t  tags[12]       # 1-255; 0 = free slot
     uint16_t expiring       # bits 0-11: the entry has an expiry; bits 12-15: farthest shift of an entry of this home
-    uint8_t  shifted        # entries of this home that lie in other buckets, saturating at 255
+    uint8_t  shifted        # entries of this home that lie in other buckets, MAX_SHIFT * SLOTS at most
     uint8_t  epoch          # snapshot epoch
     Ref      refs[12]
 
@@ -89,13 +89,14 @@ cdef void table_clear(Arena* a, Table* t) noexcept nogil
 cdef uint64_t table_scan(Arena* a, Table* t, uint64_t cursor, VisitFn visit, void* context) noexcept nogil
 cdef Ref table_random(Arena* a, Table* t, uint64_t* random_state) noexcept nogil
 cdef Segment* table_next_segment(Arena* a, Table* t, uint64_t* position) noexcept nogil
+cdef Segment* table_relocate(Arena* a, Table* t, Segment* s) noexcept nogil
 cdef int table_check(Arena* a, Table* t) noexcept nogil
 
 cdef inline uint32_t spread(uint64_t hash) noexcept nogil:
-    """Position of a hash in the directory's range [0, 2**32): x (4 - x) / 3 for x in [0, 1), monotone."""
+    """Position of a hash in the directory's range [0, 2**32): x + x (1 - x) / 3 for x in [0, 1), monotone."""
     cdef uint64_t x = hash >> 32
-    cdef uint64_t top = (x * ((<uint64_t>4 << 32) - x)) >> 32       # below 3 * 2**32
-    return <uint32_t>((top * <uint64_t>0x55555555) >> 32)
+    cdef uint64_t bend = (x * ((<uint64_t>1 << 32) - x)) >> 32
+    return <uint32_t>(x + ((bend * <uint64_t>0x55555555) >> 32))
 
 cdef inline uint32_t home_of(uint64_t hash) noexcept nogil:
     return (<uint32_t>(hash & 0xFFFFFF) * <uint32_t>BUCKETS) >> 24
@@ -160,3 +161,28 @@ cdef inline bint table_find(const Arena* a, const Table* t, uint64_t hash, const
         at += 1
         if at == BUCKETS:
             at = 0
+
+cdef inline bint table_find_ref(const Arena* a, const Table* t, uint64_t hash, Ref ref, Slot* slot) noexcept nogil:
+    """Find an entry by its reference among those of its hash; it may have gone meanwhile."""
+    cdef uint32_t shift, mask, at
+    cdef Segment* s
+    cdef Bucket* b
+    if t.directory == 0:
+        return False
+    s = segment_of(a, t, hash)
+    at = home_of(hash)
+    shift = s.buckets[at].expiring >> 12
+    while True:
+        b = &s.buckets[at]
+        mask = match_tags(b.tags, tag_of(hash))
+        while mask:
+            if b.refs[ctz(mask)] == ref:
+                slot.segment = s
+                slot.bucket = b
+                slot.index = ctz(mask)
+                return True
+            mask &= mask - 1
+        if shift == 0:
+            return False
+        shift -= 1
+        at = at + 1 if at + 1 < BUCKETS else 0
