@@ -6,6 +6,7 @@
 #
 # A request that starts in the bytes given collects its arguments in the batch, as pointers. If it
 # is not whole they move to the parser, as offsets, and the arguments that follow join them there.
+from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memchr, memcpy, memset
@@ -234,19 +235,24 @@ cdef int read_args(Cursor* c, char* base, Slice** items, uint32_t* used, uint32_
     cdef char* pos = c.pos
     cdef char* stop = c.stop
     cdef char* data
-    cdef uint32_t length = 0, n = used[0]
-    cdef Slice* s
+    cdef int64_t bulk_max = c.bulk_max
+    cdef uint32_t length = 0
+    cdef int32_t missing = p.missing
+    cdef Slice* s = items[0] + used[0]
+    cdef Slice* full = items[0] + room[0]
     cdef int step = STEP_DONE
     while True:
-        if unlikely(n == room[0]):
-            if not resize(items, room, max(<uint32_t>ARGS_ROOM, 2 * n)):
+        if unlikely(s == full):
+            used[0] = <uint32_t>(s - items[0])
+            if not resize(items, room, max(<uint32_t>ARGS_ROOM, 2 * used[0])):
                 step = PARSE_NO_MEMORY
                 break
-        s = &items[0][n]
+            s = items[0] + used[0]
+            full = items[0] + room[0]
         data = NULL
-        if likely(pos < stop and pos[0] == c'$' and p.bulk < 0):
+        if likely(p.bulk < 0 and p.looked == 0 and pos < stop and pos[0] == c'$'):
             data = short_number(pos + 1, stop, &length)
-        if likely(data != NULL and length <= c.bulk_max and stop - data >= <int64_t>length + 2):
+        if likely(data != NULL and length <= bulk_max and stop - data >= <int64_t>length + 2):
             s.ptr = <char*><size_t>(data - base)
             s.len = length
             s.block = 0
@@ -259,11 +265,12 @@ cdef int read_args(Cursor* c, char* base, Slice** items, uint32_t* used, uint32_
                 break
             if s.block == 0:
                 s.ptr = <char*><size_t>(s.ptr - base)
-        n += 1
-        p.missing -= 1
-        if p.missing == 0:
+        s += 1
+        missing -= 1
+        if missing == 0:
             break
-    used[0] = n
+    p.missing = missing
+    used[0] = <uint32_t>(s - items[0])
     c.pos = pos
     return step
 
@@ -507,13 +514,14 @@ cdef class ParserHandle:
     cdef Arena arena
     cdef Limits limits
     cdef bytearray kept
+    cdef readonly list batch_sizes      # requests in each batch of the last feed
 
-    def __cinit__(self, int64_t bulk=512 << 20, bint authenticated=True):
+    def __cinit__(self, int64_t bulk=512 << 20, bint authenticated=True, size_t reserve=1 << 30):
         self.limits.bulk = bulk
         self.limits.authenticated = authenticated
         self.kept = bytearray()
         parser_init(&self.parser)
-        if not batch_init(&self.batch) or arena_open(&self.arena, 64 << 20, False) != OK:
+        if not batch_init(&self.batch) or arena_open(&self.arena, reserve, False) != OK:
             raise MemoryError
 
     def __dealloc__(self):
@@ -528,10 +536,12 @@ cdef class ParserHandle:
         cdef ParseStatus status = PARSE_FULL
         cdef bytearray given = self.kept + data
         requests = []
+        self.batch_sizes = []
         while status == PARSE_FULL:
             status = parse_batch(&self.parser, &self.arena, &self.limits, given, <size_t>len(given),
                                  &self.batch, &begin, &end, &error)
             requests += self.take_batch()
+            self.batch_sizes.append(self.batch.count)
             given = given[begin:end]
         self.kept = given
         if status == PARSE_NO_MEMORY:
