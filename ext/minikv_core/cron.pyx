@@ -1,0 +1,304 @@
+"""The engine's timers: active expiry, compaction, and the tick.
+
+Nothing here runs for long: each job works in slices of about a millisecond and keeps to a share of
+the time. An engine with nothing to do asks for no wake-up.
+
+Active expiry walks the segments; a segment says when its earliest key expires, so a walk passes
+over all that are not due without looking at their entries. A round over one database ends with the
+earliest expiry left in it, and the next round begins when that has come.
+
+Compaction follows a large delete: entries that lie in sparse chunks move to fuller ones, until the
+chunks they leave are empty and their pages go back to the system.
+"""
+
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+from minikv_core.arena cimport arena_alloc, arena_at, arena_free, arena_size, arena_slack, arena_sparse, arena_trim
+from minikv_core.clock cimport monotonic_us, ticks
+from minikv_core.engine cimport *
+from minikv_core.entry cimport Block, Entry, EntryView, entry_expiry, entry_key, entry_view
+from minikv_core.eviction cimport evict_if_needed, memory_used
+from minikv_core.hash cimport hash_bytes
+from minikv_core.keyspace cimport Found, expire_key
+from minikv_core.lazyfree cimport lazyfree_step
+from minikv_core.memory cimport ctz, load_u32, prefetch, store_u32
+from minikv_core.session cimport refresh_clock, session_cron
+from minikv_core.table cimport (
+    ALL_SLOTS, BUCKETS, SLOTS, Bucket, Segment, Table, match_tags, table_find_ref, table_next_segment,
+)
+from minikv_core.types cimport FORM_BLOCK, STRING, Ref, Slice
+
+cdef enum:
+    SLICE_US = 1000             # longest run of one job
+    ROUND_US = 25000            # least time between two rounds of expiry over a database
+    IDLE_TICK_US = 1000000      # between ticks of an engine that serves nobody actively
+    FREE_AT_ONCE = 4096         # objects freed between two looks at the clock
+    TRIM_BYTES = 8 << 20        # given back to the system in one tick
+    COMPACT_SLACK = 4 << 20     # bytes of slack below which compaction is not worth it
+
+cdef int64_t engine_timers(Engine* e) noexcept nogil:
+    cdef int64_t now = monotonic_us(), wait, next_due = INT64_MAX
+    if e.root.free_queue:
+        while lazyfree_step(e, FREE_AT_ONCE):
+            if monotonic_us() - now > SLICE_US:
+                break
+        if e.root.free_queue:
+            next_due = 0
+    if now >= e.cron_due_us:
+        tick(e, now)
+    if e.cron_due_us < next_due:
+        next_due = e.cron_due_us
+    wait = expire_slice(e, now)
+    if wait < next_due:
+        next_due = wait
+    if e.compacting:
+        if now >= e.compact_due_us:
+            compact_slice(e, now)
+        if e.compacting and e.compact_due_us < next_due:
+            next_due = e.compact_due_us
+    if next_due == INT64_MAX:
+        return -1
+    now = monotonic_us()
+    return next_due - now if next_due > now else 0
+
+# ---------------------------------------------------------------- tick
+
+cdef void tick(Engine* e, int64_t now) noexcept nogil:
+    cdef int64_t period = 1000000 // e.config.hz
+    cdef bint idle = e.stats.commands == e.commands_at_tick
+    refresh_clock(e)
+    calibrate(e, now)
+    if memory_used(e) > e.stats.peak_memory:
+        e.stats.peak_memory = memory_used(e)
+    sample_rates(e, now)
+    look_after_sessions(e)
+    if e.gate & GATE_MAXMEMORY:
+        evict_if_needed(e)
+    if e.gate & GATE_PAUSED and e.pause_until_ms <= e.now_ms and e.end_pause != NULL:
+        e.end_pause(e)
+    give_back(e)
+    e.ticks_done += 1
+    e.commands_at_tick = e.stats.commands
+    if e.gate & GATE_PAUSED == 0 and idle:
+        # what goes on by itself still wants ticks: memory to give back, sessions to look at
+        if e.session_count == 0 and e.arena.head.resident - e.arena.head.used < COMPACT_SLACK:
+            e.cron_due_us = INT64_MAX
+            return
+        if period < IDLE_TICK_US and not trimming(e):
+            period = IDLE_TICK_US
+    e.cron_due_us = now + period
+
+cdef void calibrate(Engine* e, int64_t now) noexcept nogil:
+    """Learn how long a processor tick takes, better with every second that passes."""
+    cdef uint64_t passed = ticks() - e.start_ticks
+    cdef uint64_t us = <uint64_t>(now - e.start_monotonic_us)
+    if us < 1000 or passed == 0:
+        return
+    e.us_per_tick = <uint64_t>(<double>us / <double>passed * 4294967296.0)
+    if e.config.slowlog_log_slower_than >= 0:
+        e.slow_ticks = <uint64_t>(<double>e.config.slowlog_log_slower_than / <double>us * <double>passed)
+
+cdef void sample_rate(Rate* r, uint64_t value, uint64_t base, int64_t now) noexcept nogil:
+    cdef double passed = <double>base if base else <double>(now - r.last_us) / 1000000.0
+    if passed > 0:
+        r.samples[r.at] = <double>(value - r.last) / passed if value >= r.last else 0.0
+        r.at = (r.at + 1) & 15
+    r.last = value
+    r.last_us = now
+
+cdef void sample_rates(Engine* e, int64_t now) noexcept nogil:
+    cdef uint64_t loops = e.stats.loops - e.rates[<int>RATE_LOOPS].last
+    if now - e.rates[<int>RATE_COMMANDS].last_us < 100000:
+        return
+    sample_rate(&e.rates[<int>RATE_COMMANDS], e.stats.commands, 0, now)
+    sample_rate(&e.rates[<int>RATE_INPUT], e.stats.net_input, 0, now)
+    sample_rate(&e.rates[<int>RATE_OUTPUT], e.stats.net_output, 0, now)
+    sample_rate(&e.rates[<int>RATE_LOOP_US], e.stats.loop_us, loops if loops else 1, now)
+    sample_rate(&e.rates[<int>RATE_LOOPS], e.stats.loops, 0, now)
+
+cdef void look_after_sessions(Engine* e) noexcept nogil:
+    """Look at a share of the sessions, so that each has its turn about once a second."""
+    cdef uint32_t left = e.session_count // <uint32_t>e.config.hz
+    cdef Session* s = e.cron_session
+    cdef Session* following
+    if left < 16:
+        left = 16
+    if left > e.session_count or e.commands_at_tick == e.stats.commands:
+        left = e.session_count          # an idle engine ticks once a second
+    while left:
+        if s == NULL:
+            s = e.sessions
+            if s == NULL:
+                break
+        following = s.next
+        session_cron(s)
+        s = following
+        left -= 1
+    e.cron_session = s
+
+# ---------------------------------------------------------------- expiry
+
+cdef int64_t expire_slice(Engine* e, int64_t now) noexcept nogil:
+    """Expire what is due; returns the monotonic time at which it wants to go on."""
+    cdef Database* db
+    cdef int64_t earliest = INT64_MAX, spent, share
+    cdef uint32_t i
+    cdef bint finished = True
+    if not e.config.active_expire or e.gate & GATE_PAUSED:
+        return INT64_MAX
+    if now >= e.expire_due_us:
+        refresh_clock(e)
+        for i in range(e.database_count):
+            db = &e.databases[i]
+            if db.expire_position or db.next_expiry < e.now_ms:
+                if not expire_round(e, db, now):
+                    finished = False
+                    break
+        spent = monotonic_us() - now
+        e.stats.expire_cycle_us += <uint64_t>spent
+        if finished:
+            e.expire_due_us = now + ROUND_US
+        else:
+            # a quarter of the time, a little more with more effort
+            share = 25 + 2 * (e.config.active_expire_effort - 1)
+            e.stats.expire_time_caps += 1
+            e.expire_due_us = now + spent * 100 // share
+            return e.expire_due_us
+    for i in range(e.database_count):
+        if e.databases[i].next_expiry < earliest:
+            earliest = e.databases[i].next_expiry
+        if e.databases[i].expire_position:
+            return e.expire_due_us
+    if earliest == INT64_MAX:
+        return INT64_MAX
+    # one past its time: a key lives until its very millisecond has gone by
+    spent = now + (earliest + 1) * 1000 - e.now_us if earliest - e.now_ms < 86400000 else now + <int64_t>86400000000
+    return spent if spent > e.expire_due_us else e.expire_due_us
+
+cdef bint expire_round(Engine* e, Database* db, int64_t start) noexcept nogil:
+    """Go on with a walk over the segments; True when it has come to its end."""
+    cdef Segment* segment
+    if db.expire_position == 0:
+        db.expire_minimum = INT64_MAX
+        db.next_expiry = INT64_MAX      # expiries set from now on are noted here again
+    while True:
+        segment = table_next_segment(&e.arena, &db.keys, &db.expire_position)
+        if segment == NULL:
+            break
+        if segment.next_expiry < e.now_ms:
+            expire_segment(e, db, segment)
+            if monotonic_us() - start > SLICE_US:
+                return False
+        elif segment.next_expiry < db.expire_minimum:
+            db.expire_minimum = segment.next_expiry
+    db.expire_position = 0
+    if db.expire_minimum < db.next_expiry:
+        db.next_expiry = db.expire_minimum
+    return True
+
+cdef void expire_segment(Engine* e, Database* db, Segment* segment) noexcept nogil:
+    cdef Ref[BUCKETS * SLOTS] due
+    cdef int64_t at, minimum = INT64_MAX
+    cdef uint32_t i, mask, n = 0
+    cdef Bucket* b
+    cdef Bucket* ahead
+    cdef Found f
+    cdef Slice key
+    for i in range(BUCKETS):
+        if i + 2 < BUCKETS:
+            ahead = &segment.buckets[i + 2]
+            mask = ahead.expiring & ALL_SLOTS
+            while mask:
+                prefetch(arena_at(&e.arena, ahead.refs[ctz(mask)]))
+                mask &= mask - 1
+        b = &segment.buckets[i]
+        mask = b.expiring & ALL_SLOTS
+        while mask:
+            at = entry_expiry(<Entry*>arena_at(&e.arena, b.refs[ctz(mask)]))
+            if at < e.now_ms:
+                due[n] = b.refs[ctz(mask)]
+                n += 1
+            elif at < minimum:
+                minimum = at
+            mask &= mask - 1
+    segment.next_expiry = minimum
+    if minimum < db.expire_minimum:
+        db.expire_minimum = minimum
+    for i in range(n):
+        f.ref = due[i]
+        f.entry = <Entry*>arena_at(&e.arena, f.ref)
+        key.ptr = entry_key(f.entry, &key.len)
+        key.block = 0
+        f.hash = hash_bytes(&e.arena.head.seed, key.ptr, key.len)
+        if table_find_ref(&e.arena, &db.keys, f.hash, f.ref, &f.slot):
+            e.stats.expired_in_cron += 1
+            expire_key(e, db, &key, &f)
+
+# ---------------------------------------------------------------- memory
+
+cdef uint64_t dirty_bytes(const Engine* e) noexcept nogil:
+    """Bytes that are resident and in no object, beyond a sixteenth kept for the next allocations."""
+    cdef uint64_t spare = e.arena.head.resident - e.arena.head.used
+    cdef uint64_t keep = e.arena.head.used // 16
+    return spare - keep if spare > keep else 0
+
+cdef bint trimming(const Engine* e) noexcept nogil:
+    return e.compacting or dirty_bytes(e) > COMPACT_SLACK
+
+cdef void give_back(Engine* e) noexcept nogil:
+    cdef size_t slack
+    if dirty_bytes(e) < COMPACT_SLACK:
+        return
+    arena_trim(&e.arena, TRIM_BYTES)
+    if not e.compacting:
+        slack = arena_slack(&e.arena)
+        if slack > COMPACT_SLACK and slack > e.arena.head.used // 8:
+            e.compacting = True
+            e.compact_position = 0
+            e.compact_database = 0
+
+cdef void compact_slice(Engine* e, int64_t start) noexcept nogil:
+    """Go on with one walk over all entries, moving those in sparse chunks."""
+    cdef Segment* segment
+    while e.compact_database < e.database_count:
+        segment = table_next_segment(&e.arena, &e.databases[e.compact_database].keys, &e.compact_position)
+        if segment == NULL:
+            e.compact_database += 1
+            e.compact_position = 0
+            continue
+        compact_segment(e, segment)
+        if monotonic_us() - start > SLICE_US:
+            e.compact_due_us = start + 4 * SLICE_US     # a quarter of the time
+            return
+    e.compacting = False
+
+cdef Ref moved(Engine* e, Ref ref) noexcept nogil:
+    """Move an object to a fuller chunk; returns where it is now."""
+    cdef size_t n = arena_size(&e.arena, ref)
+    cdef Ref other = arena_alloc(&e.arena, n)
+    if other == 0:
+        return ref
+    memcpy(arena_at(&e.arena, other), arena_at(&e.arena, ref), n)
+    arena_free(&e.arena, ref)
+    return other
+
+cdef void compact_segment(Engine* e, Segment* segment) noexcept nogil:
+    cdef uint32_t i, slot, mask
+    cdef Bucket* b
+    cdef Entry* entry
+    cdef EntryView v
+    cdef Ref block
+    for i in range(BUCKETS):
+        b = &segment.buckets[i]
+        mask = ~match_tags(b.tags, 0) & ALL_SLOTS
+        while mask:
+            slot = ctz(mask)
+            mask &= mask - 1
+            if arena_sparse(&e.arena, b.refs[slot]):
+                b.refs[slot] = moved(e, b.refs[slot])
+            entry = <Entry*>arena_at(&e.arena, b.refs[slot])
+            entry_view(entry, &v)
+            if v.kind == STRING and v.form == FORM_BLOCK:
+                block = load_u32(v.value)
+                if (<Block*>arena_at(&e.arena, block)).holders == 1 and arena_sparse(&e.arena, block):
+                    store_u32(v.value, moved(e, block))

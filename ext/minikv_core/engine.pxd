@@ -1,0 +1,362 @@
+# The engine's own structures: what one store with its clients consists of. Structs only; the
+# functions are in the modules named in each heading.
+#
+#   Engine    one store in this process: arena, databases, settings, counters, sessions  (handle.pyx)
+#   Database  a numbered keyspace, in the arena                                          (keyspace.pyx)
+#   Session   one client's state, sans I/O                                               (session.pyx)
+#   Command   one row of the command table                                               (registry.pyx)
+from libc.stddef cimport size_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from minikv_core.arena cimport Arena
+from minikv_core.output cimport Output
+from minikv_core.parser cimport Batch, Parser
+from minikv_core.table cimport Table
+from minikv_core.types cimport Ref, Slice, Status
+
+# ---------------------------------------------------------------- commands
+
+cdef enum CommandFlag:          # names in lower case are what COMMAND INFO shows
+    WRITE = 1 << 0
+    READONLY = 1 << 1
+    DENYOOM = 1 << 2            # refused while memory is over maxmemory
+    ADMIN = 1 << 3
+    PUBSUB = 1 << 4
+    NOSCRIPT = 1 << 5
+    BLOCKING = 1 << 6
+    LOADING = 1 << 7
+    STALE = 1 << 8
+    SKIP_MONITOR = 1 << 9
+    SKIP_SLOWLOG = 1 << 10
+    FAST = 1 << 11
+    NO_AUTH = 1 << 12           # allowed before AUTH
+    MAY_REPLICATE = 1 << 13
+    NO_ASYNC_LOADING = 1 << 14
+    NO_MULTI = 1 << 15          # refused inside MULTI
+    ALLOW_BUSY = 1 << 16
+    MOVABLE_KEYS = 1 << 17
+    TOUCHES_ARBITRARY_KEYS = 1 << 18
+    SENTINEL_ONLY = 1 << 19
+    # not shown
+    IN_MULTI = 1 << 24          # runs at once inside MULTI: EXEC DISCARD MULTI WATCH QUIT RESET
+    IN_SUBSCRIBE = 1 << 25      # allowed to a RESP2 subscriber
+    IN_PAUSE = 1 << 26          # runs even while CLIENT PAUSE holds it back
+    RUNS_QUEUE = 1 << 27        # EXEC: answers for the flags of what was queued; refused, it discards that
+
+ctypedef Status (*CommandFn)(Session* s) noexcept nogil
+
+cdef struct Command:            # malloc'd once, never freed or moved; counters live in Engine.counters
+    CommandFn   fn              # NULL = a container without an action of its own
+    const char* name            # lower case, full ("config|get"), NUL-terminated
+    uint64_t    flags           # CommandFlag bits
+    uint64_t    word_upper      # name_word() of its name in upper case, and in lower case
+    uint64_t    word_lower
+    Command*    parent          # the container of a subcommand
+    Command*    children        # first subcommand
+    Command*    sibling         # next subcommand of the same container
+    void*       python          # PyObject*: the function of a command written in Python, else NULL
+    int32_t     arity           # arguments with the name; -n = n at least
+    int16_t     first_key       # of the first key spec, for hashing ahead; 0 = none
+    int16_t     last_key        # negative: from the end
+    int16_t     key_step
+    uint16_t    id              # index into Engine.counters and registry.specs
+    uint8_t     name_len        # of the last word alone: what argv[0] or argv[1] must say
+    const char* word            # that last word, lower case
+
+cdef struct CommandCounters:    # INFO commandstats
+    uint64_t calls
+    uint64_t ticks              # processor time stamps spent
+    uint64_t rejected
+    uint64_t failed
+    uint32_t histogram[32]      # LATENCY HISTOGRAM: calls of less than 2**i microseconds (and at least half that)
+
+cdef struct ErrorCount:         # INFO errorstats
+    char     code[32]           # first word of the error, NUL-terminated
+    uint64_t count
+
+# ---------------------------------------------------------------- settings and counters
+
+cdef enum EvictionPolicy:       # bits: which keys, by what
+    EVICT_NONE = 0
+    EVICT_LRU = 1
+    EVICT_LFU = 2
+    EVICT_RANDOM = 3
+    EVICT_TTL = 4
+    EVICT_KIND = 7
+    EVICT_VOLATILE = 8          # only keys with an expiry
+
+cdef enum OutputClass:
+    CLASS_NORMAL = 0
+    CLASS_REPLICA = 1
+    CLASS_PUBSUB = 2
+
+cdef struct OutputLimit:
+    uint64_t hard               # bytes; 0 = none
+    uint64_t soft
+    int64_t  soft_seconds
+
+cdef struct Config:             # the settings that the hot path reads; set through EngineHandle.configure
+    int64_t  maxmemory          # bytes; 0 = none
+    int64_t  maxmemory_policy   # EvictionPolicy
+    int64_t  maxmemory_samples
+    int64_t  maxmemory_clients  # bytes; negative = percent of maxmemory; 0 = none
+    int64_t  maxmemory_eviction_tenacity
+    int64_t  lfu_log_factor
+    int64_t  lfu_decay_time     # minutes
+    int64_t  lazyfree_lazy_eviction
+    int64_t  lazyfree_lazy_expire
+    int64_t  lazyfree_lazy_server_del
+    int64_t  lazyfree_lazy_user_del
+    int64_t  lazyfree_lazy_user_flush
+    int64_t  active_expire_effort       # 1-10
+    int64_t  active_expire              # DEBUG SET-ACTIVE-EXPIRE
+    int64_t  hz                 # timer ticks a second
+    int64_t  dynamic_hz
+    int64_t  timeout            # seconds of idleness after which a client is closed; 0 = never
+    int64_t  tcp_keepalive      # seconds
+    int64_t  maxclients
+    int64_t  protected_mode
+    int64_t  proto_max_bulk_len         # bytes
+    int64_t  client_query_buffer_limit  # bytes
+    int64_t  slowlog_log_slower_than    # µs; negative = off
+    int64_t  slowlog_max_len
+    int64_t  latency_monitor_threshold  # ms; 0 = off
+    int64_t  latency_tracking
+    int64_t  notify_keyspace_events     # EventFlag bits
+    int64_t  requires_auth      # requirepass is set
+    OutputLimit output_limits[3]        # by OutputClass
+
+cdef struct Stats:              # INFO's totals; reset by CONFIG RESETSTAT
+    uint64_t commands
+    uint64_t connections
+    uint64_t rejected_connections
+    uint64_t net_input          # bytes
+    uint64_t net_output
+    uint64_t hits
+    uint64_t misses
+    uint64_t expired
+    uint64_t expired_in_cron    # of those, by the active cycle
+    uint64_t expire_cycle_us    # time spent in the active cycle
+    uint64_t expire_time_caps   # cycles that ended by their time limit
+    uint64_t evicted
+    uint64_t evicted_clients
+    uint64_t eviction_exceeded_us
+    uint64_t query_limit_disconnections
+    uint64_t output_limit_disconnections
+    uint64_t errors             # error replies
+    uint64_t unexpected_errors
+    uint64_t peak_memory
+    uint64_t reads              # read and write calls of the I/O model
+    uint64_t writes
+    uint64_t loops              # turns of the event loop, and time spent in them
+    uint64_t loop_us
+    uint64_t lazyfreed          # objects freed in slices
+    uint64_t pubsub_messages
+
+# ---------------------------------------------------------------- keyspace
+
+cdef struct Database:           # in the arena
+    Table    keys
+    int64_t  next_expiry        # no key expires before this, Unix ms; INT64_MAX = none
+    uint64_t expire_position    # where the active cycle goes on (table_next_segment); 0 = at a start
+    int64_t  expire_minimum     # earliest expiry that this round of the cycle has seen so far
+    int64_t  average_ttl        # ms, estimated by the active cycle
+    uint32_t id
+
+cdef struct Root:               # the store's root object, in the arena
+    uint32_t databases
+    uint32_t watched            # keys under WATCH, in any session of any process
+    Ref      database           # array of Database
+    Ref      free_queue         # values to free in slices: a chain through lazyfree.pyx
+    uint64_t dirty              # changes to the data so far
+    uint64_t versions           # last version handed out to a watched key
+    Table    watches            # (database, key) -> version and number of watchers (watch.pyx)
+
+cdef enum EventFlag:            # notify-keyspace-events
+    EVENT_KEYSPACE = 1 << 0     # K
+    EVENT_KEYEVENT = 1 << 1     # E
+    EVENT_GENERIC = 1 << 2      # g
+    EVENT_STRING = 1 << 3       # $
+    EVENT_LIST = 1 << 4         # l
+    EVENT_SET = 1 << 5          # s
+    EVENT_HASH = 1 << 6         # h
+    EVENT_ZSET = 1 << 7         # z
+    EVENT_EXPIRED = 1 << 8      # x
+    EVENT_EVICTED = 1 << 9      # e
+    EVENT_STREAM = 1 << 10      # t
+    EVENT_MISS = 1 << 11        # m
+    EVENT_MODULE = 1 << 12      # d
+    EVENT_NEW = 1 << 13         # n
+    EVENT_OVERWRITTEN = 1 << 14 # o
+    EVENT_TYPE_CHANGED = 1 << 15    # c
+
+# What must call upward is a pointer, set when the upper module is imported.
+ctypedef void (*NotifyFn)(Engine* e, const char* event, const Slice* key, uint32_t db) noexcept nogil
+
+# ---------------------------------------------------------------- engine
+
+cdef enum RateKind:
+    RATE_COMMANDS = 0
+    RATE_INPUT = 1
+    RATE_OUTPUT = 2
+    RATE_LOOPS = 3
+    RATE_LOOP_US = 4
+
+cdef struct Rate:               # INFO's instantaneous_*: a ring of the last 16 samples, 0.1 s each
+    double   samples[16]        # per second (RATE_LOOP_US: per loop)
+    uint32_t at
+    uint64_t last               # the counter when it was sampled
+    int64_t  last_us            # monotonic
+
+cdef struct PoolEntry:          # a key that eviction may take
+    uint64_t score              # idleness, rarity or nearness of expiry: the higher the sooner
+    uint64_t hash
+    Ref      ref
+    uint32_t database
+
+cdef enum EngineGate:           # reasons to look closer before (or after) any command
+    GATE_MAXMEMORY = 1 << 0     # maxmemory is set
+    GATE_MONITORS = 1 << 1      # somebody MONITORs
+    GATE_PAUSED = 1 << 2        # CLIENT PAUSE
+    GATE_LATENCY = 1 << 3       # latency monitoring or histograms want each command's time
+    GATE_CLIENTS = 1 << 4       # maxmemory-clients is set
+
+cdef struct Engine:
+    Arena     arena
+    Root*     root
+    Database* databases         # root.databases of them
+    uint32_t  database_count
+    uint32_t  gate              # EngineGate bits
+    # time, refreshed once per batch of requests
+    int64_t   now_ms            # Unix time
+    int64_t   now_us
+    uint64_t  now_ticks         # time stamp at the end of the last command
+    uint32_t  lru_clock         # low 24 bits: seconds, the resolution of LRU
+    uint32_t  lfu_clock         # low 16 bits: minutes
+    uint64_t  us_per_tick       # microseconds a tick, times 2**32
+    uint64_t  slow_ticks        # slowlog threshold in ticks; UINT64_MAX = off
+    uint64_t  start_ticks       # ticks and monotonic time at the start, to calibrate
+    int64_t   start_monotonic_us
+    int64_t   start_us          # Unix time of the start
+    # running state
+    Session*  current           # session whose command runs; NULL = none
+    Session*  sessions          # all of them, newest first
+    Session*  ready             # sessions with output or a close pending that the I/O model must look at
+    uint32_t  session_count
+    uint64_t  next_session_id
+    int64_t   cron_due_us       # monotonic time of the next tick, expiry slice and compaction slice; 0 = at once
+    int64_t   expire_due_us
+    int64_t   compact_due_us
+    uint64_t  compact_position  # where compaction goes on, and in which database
+    uint32_t  compact_database
+    bint      compacting
+    uint64_t  ticks_done        # timer ticks so far
+    uint64_t  commands_at_tick  # Stats.commands at the last tick: an idle engine ticks less often
+    Session*  cron_session      # whose turn it is to be looked at by the timer
+    Rate      rates[5]          # by RateKind
+    uint64_t  client_bytes      # bytes that sessions hold in buffers, queues and transactions
+    uint64_t  random            # state of random_next()
+    Batch     batch
+    char*     scratch           # SCRATCH_BYTES: the attached output of the session that runs
+    uint32_t  depth             # commands in progress: 0, 1, or 2 inside EXEC
+    PoolEntry pool[16]          # eviction's best candidates so far, the best last (eviction.pyx)
+    uint32_t  pool_count
+    uint32_t  evict_database    # whose turn it is under a random policy
+    uint32_t  monitors
+    Session** monitor_sessions  # those sessions, in order of their MONITOR (monitor.pyx)
+    uint32_t  blocked
+    uint32_t  subscribers       # sessions in pub/sub mode
+    int64_t   pause_until_ms
+    bint      pause_all         # else writes alone are held back
+    bint      stopping          # the I/O model should stop accepting, flush and return
+    int       stop_status       # exit status to return with
+    void*     pubsub            # PubSub* (pubsub.pyx)
+    void*     python            # PyObject*: the EngineHandle, borrowed
+    NotifyFn  publish_event     # pubsub.pyx: sends a keyspace event's messages
+    void      (*on_monitor)(Session* s) noexcept nogil      # monitor.pyx
+    void      (*end_pause)(Engine* e) noexcept nogil        # connection.pyx: CLIENT PAUSE is over
+    void      (*wake)(Engine* e) noexcept nogil             # the I/O model: look at `ready` soon
+    CommandCounters* counters   # by Command.id
+    uint32_t  counters_room
+    Config    config
+    Stats     stats
+    ErrorCount* error_counts    # by code, in order of appearance; 128 at most
+    uint32_t  error_codes
+    void      (*on_slow)(Session* s, uint64_t us) noexcept nogil    # pycommand.pyx: SLOWLOG, past its threshold
+    void      (*on_latency)(Engine* e, const char* event, uint64_t ms) noexcept nogil   # pycommand.pyx: LATENCY, past its threshold
+    void      (*touch_watched)(Engine* e, Database* db, const Slice* key) noexcept nogil    # watch.pyx
+
+# ---------------------------------------------------------------- session
+
+cdef enum SessionGate:          # reasons to look closer before any command of this session
+    NEED_AUTH = 1 << 0
+    QUEUEING = 1 << 1           # inside MULTI
+    SUBSCRIBED = 1 << 2         # has subscriptions: in RESP2, few commands are allowed
+    REPLY_OFF = 1 << 3          # CLIENT REPLY OFF
+    REPLY_SKIP = 1 << 4         # CLIENT REPLY SKIP: for the command being run
+    REPLY_SKIP_NEXT = 1 << 5
+    CLOSE_AFTER = 1 << 6        # nothing more is read; close once the output is sent
+    CLOSE_NOW = 1 << 7          # close, dropping the output
+    WAITING = 1 << 8            # blocked or paused: requests stay in the inbox
+    STOP = CLOSE_AFTER | CLOSE_NOW | WAITING
+
+cdef enum SessionFlag:          # facts that cost the hot path nothing
+    IS_UNIX = 1 << 0
+    IS_MONITOR = 1 << 1
+    IS_NO_EVICT = 1 << 2
+    IS_NO_TOUCH = 1 << 3
+    IS_INTERNAL = 1 << 4        # no socket: Store.execute
+    IS_PUBSUB = 1 << 5          # has subscriptions, in either protocol
+    IN_READY = 1 << 6           # is in Engine.ready
+    DIRTY_CAS = 1 << 7          # a watched key has changed
+    DIRTY_EXEC = 1 << 8         # a command could not be queued: EXEC will abort
+    IS_PAUSED = 1 << 9          # WAITING because of CLIENT PAUSE
+    IN_EXEC = 1 << 10
+    IS_CLOSED = 1 << 11         # freed by the I/O model as soon as it can
+    WANTS_WRITE = 1 << 12       # the I/O model waits until the socket takes more
+
+cdef struct Session:
+    Engine*   engine
+    uint32_t  gate              # SessionGate bits
+    uint32_t  flags             # SessionFlag bits
+    Database* db
+    # the request that runs
+    Slice*    argv
+    uint32_t  argc
+    Command*  command
+    uint64_t  hash              # of the command's first key
+    Output    out
+    # input
+    char*     inbox             # bytes kept for the next feed; malloc'd
+    size_t    inbox_len
+    size_t    inbox_room
+    size_t    inbox_peak        # most bytes kept since the last look of the timer
+    Parser    parser
+    # identity
+    uint64_t  id
+    Session*  next              # in Engine.sessions
+    Session*  previous
+    Session*  next_ready        # in Engine.ready
+    Command*  last_command      # for CLIENT LIST
+    char*     name              # CLIENT SETNAME; malloc'd, NUL-terminated, NULL = none
+    char*     lib_name
+    char*     lib_version
+    char*     peer              # "ip:port" or socket path; malloc'd when first asked for
+    int64_t   created_ms
+    int64_t   active_ms         # last request
+    int64_t   soft_limit_since  # s since when the output is over its soft limit; 0 = it is not
+    uint64_t  net_input
+    uint64_t  net_output
+    uint64_t  commands
+    # state of a few sessions, each malloc'd when first needed
+    uint64_t  queued_flags      # CommandFlag bits of all commands queued by MULTI
+    size_t    queued_bytes      # memory of those commands
+    size_t    counted           # bytes of this session in Engine.client_bytes
+    void*     transaction       # Transaction* (transaction.pyx)
+    void*     watch             # Watch* list (watch.pyx)
+    void*     subscriptions     # Subscriptions* (pubsub.pyx)
+    Output*   pushes            # messages to this session itself that follow the reply of its command; NULL = none
+    void      (*blocked_on)(Session* s, int why) noexcept nogil  # unblocks with TIMEOUT (0) or ERROR (1)
+    uint64_t  block_deadline_ms
+    # the I/O model's
+    int       fd                # -1 = none
+    uint32_t  events            # what is registered with epoll

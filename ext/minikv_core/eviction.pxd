@@ -1,0 +1,7 @@
+# Eviction: keeping memory under maxmemory.
+from libc.stdint cimport uint64_t
+from minikv_core.engine cimport Engine
+
+cdef uint64_t memory_used(const Engine* e) noexcept nogil       # bytes: what maxmemory is compared with
+# Evict until memory is under maxmemory or a time limit has passed; False if it is over and nothing can go.
+cdef bint evict_if_needed(Engine* e) noexcept nogil

@@ -1,0 +1,375 @@
+"""Engines: making and ending one, and the Python handle that servers and stores hold.
+
+An engine is driven by one thread at a time and has no lock. Its handle may be used by Python code
+only in that thread: in commands written in Python, or before and after serving.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stddef cimport size_t
+from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy, memset
+from minikv_core.arena cimport arena_alloc, arena_at, arena_close, arena_open, arena_slack
+from minikv_core.clock cimport monotonic_us, ticks
+from minikv_core.cron cimport engine_timers
+from minikv_core.engine cimport *
+from minikv_core.eviction cimport memory_used
+from minikv_core.keyspace cimport database_init
+from minikv_core.lazyfree cimport lazyfree_pending
+from minikv_core.output cimport SCRATCH_BYTES, OutNode, output_attach, output_detach, output_sent
+from minikv_core.parser cimport batch_free, batch_init
+from minikv_core.pubsub cimport pubsub_attach, pubsub_release
+from minikv_core.registry cimport command_count
+from minikv_core.session cimport refresh_clock, select_database, session_free, session_new, session_run
+from minikv_core.types cimport OK, Slice
+from minikv_core.watch cimport watch_attach
+
+from minikv.errors import ReplyError
+from minikv_core.decode import decode
+
+cdef enum:
+    COUNTERS_AHEAD = 64     # counters for commands that may be added later
+    MAX_ERROR_CODES = 128
+
+# ---------------------------------------------------------------- making and ending
+
+cdef bint engine_open(Engine* e, uint32_t databases, size_t reserve, bint shared) noexcept nogil:
+    """Make the arena and the empty databases; False if memory is refused."""
+    cdef uint32_t i
+    cdef size_t n
+    memset(e, 0, sizeof(Engine))
+    if arena_open(&e.arena, reserve, shared) != OK:
+        return False
+    e.arena.head.root = arena_alloc(&e.arena, sizeof(Root))
+    e.root = <Root*>arena_at(&e.arena, e.arena.head.root)
+    memset(e.root, 0, sizeof(Root))
+    e.root.databases = databases
+    e.root.database = arena_alloc(&e.arena, databases * sizeof(Database))
+    if e.root.database == 0:
+        return False
+    e.databases = <Database*>arena_at(&e.arena, e.root.database)
+    e.database_count = databases
+    for i in range(databases):
+        database_init(&e.databases[i], i)
+    e.next_session_id = 1
+    e.random = e.arena.head.seed.secret[0] ^ ticks()
+    e.start_ticks = ticks()
+    e.start_monotonic_us = monotonic_us()
+    e.us_per_tick = <uint64_t>(4294967296.0 / 2500.0)      # 2.5 GHz, until the timer has measured it
+    e.slow_ticks = UINT64_MAX
+    e.expire_due_us = 0
+    refresh_clock(e)
+    e.start_us = e.now_us
+    e.scratch = <char*>malloc(SCRATCH_BYTES)
+    e.error_counts = <ErrorCount*>calloc(MAX_ERROR_CODES, sizeof(ErrorCount))
+    if e.scratch == NULL or e.error_counts == NULL or not batch_init(&e.batch):
+        return False
+    if not engine_fit_counters(e):
+        return False
+    pubsub_attach(e)
+    watch_attach(e)
+    return True
+
+cdef bint engine_fit_counters(Engine* e) noexcept nogil:
+    """Make room for the counters of all commands that exist now."""
+    cdef uint32_t n = command_count() + COUNTERS_AHEAD
+    cdef CommandCounters* grown
+    if e.counters_room >= command_count():
+        return True
+    grown = <CommandCounters*>realloc(e.counters, n * sizeof(CommandCounters))
+    if grown == NULL:
+        return False
+    memset(grown + e.counters_room, 0, (n - e.counters_room) * sizeof(CommandCounters))
+    e.counters = grown
+    e.counters_room = n
+    return True
+
+cdef void engine_close(Engine* e) noexcept nogil:
+    while e.sessions != NULL:
+        session_free(e.sessions)
+    if e.pubsub != NULL:
+        pubsub_release(e)
+    batch_free(&e.batch)
+    free(e.scratch)
+    free(e.error_counts)
+    free(e.counters)
+    arena_close(&e.arena)
+
+# ---------------------------------------------------------------- settings by name
+
+cdef size_t config_offset(str name) except? 0:
+    """Where a setting lies in Config; its name is the setting's with '_' for '-'."""
+    cdef Config* c = NULL
+    cdef dict known = {
+        "maxmemory": <size_t>&c.maxmemory,
+        "maxmemory_policy": <size_t>&c.maxmemory_policy,
+        "maxmemory_samples": <size_t>&c.maxmemory_samples,
+        "maxmemory_clients": <size_t>&c.maxmemory_clients,
+        "maxmemory_eviction_tenacity": <size_t>&c.maxmemory_eviction_tenacity,
+        "lfu_log_factor": <size_t>&c.lfu_log_factor,
+        "lfu_decay_time": <size_t>&c.lfu_decay_time,
+        "lazyfree_lazy_eviction": <size_t>&c.lazyfree_lazy_eviction,
+        "lazyfree_lazy_expire": <size_t>&c.lazyfree_lazy_expire,
+        "lazyfree_lazy_server_del": <size_t>&c.lazyfree_lazy_server_del,
+        "lazyfree_lazy_user_del": <size_t>&c.lazyfree_lazy_user_del,
+        "lazyfree_lazy_user_flush": <size_t>&c.lazyfree_lazy_user_flush,
+        "active_expire_effort": <size_t>&c.active_expire_effort,
+        "active_expire": <size_t>&c.active_expire,
+        "hz": <size_t>&c.hz,
+        "dynamic_hz": <size_t>&c.dynamic_hz,
+        "timeout": <size_t>&c.timeout,
+        "tcp_keepalive": <size_t>&c.tcp_keepalive,
+        "maxclients": <size_t>&c.maxclients,
+        "protected_mode": <size_t>&c.protected_mode,
+        "proto_max_bulk_len": <size_t>&c.proto_max_bulk_len,
+        "client_query_buffer_limit": <size_t>&c.client_query_buffer_limit,
+        "slowlog_log_slower_than": <size_t>&c.slowlog_log_slower_than,
+        "slowlog_max_len": <size_t>&c.slowlog_max_len,
+        "latency_monitor_threshold": <size_t>&c.latency_monitor_threshold,
+        "latency_tracking": <size_t>&c.latency_tracking,
+        "notify_keyspace_events": <size_t>&c.notify_keyspace_events,
+        "requires_auth": <size_t>&c.requires_auth,
+    }
+    return known[name]
+
+
+cdef class EngineHandle:
+    """One engine, for Python.
+
+    databases   how many, at least 1
+    reserve     bytes of address space for the arena; 32 GiB at most
+    shared      whether forked processes see the same store
+    owner       the Server or Store that holds it; commands written in Python find it as session.server
+    errors      MemoryError if the system refuses
+    """
+
+    def __cinit__(self, uint32_t databases=16, size_t reserve=<size_t>34359738368, bint shared=False, owner=None):
+        self.owner = owner
+        self.views = []
+        self.is_open = engine_open(&self.engine, databases, reserve, shared)
+        if not self.is_open:
+            raise MemoryError("the arena's memory is refused")
+        self.engine.python = <void*>self
+        self.engine.config.active_expire = 1
+        self.engine.config.hz = 10
+        self.engine.config.maxmemory_samples = 5
+        self.engine.config.lfu_log_factor = 10
+        self.engine.config.lfu_decay_time = 1
+        self.engine.config.active_expire_effort = 1
+        self.engine.config.proto_max_bulk_len = 512 << 20
+        self.engine.config.client_query_buffer_limit = 1 << 30
+        self.engine.config.slowlog_log_slower_than = 10000
+        self.engine.config.slowlog_max_len = 128
+
+    def __dealloc__(self):
+        self.close()
+
+    def close(self):
+        """Free everything. Nothing may use the engine any more."""
+        if self.is_open:
+            self.is_open = False
+            engine_close(&self.engine)
+
+    def configure(self, str name, int64_t value):
+        """Set what the engine reads of a setting (names as in Config, `_` for `-`)."""
+        cdef Engine* e = &self.engine
+        (<int64_t*>(<char*>&e.config + config_offset(name)))[0] = value
+        set_gate(e, GATE_MAXMEMORY, e.config.maxmemory > 0)
+        set_gate(e, GATE_CLIENTS, e.config.maxmemory_clients != 0)
+        if e.config.slowlog_log_slower_than < 0:
+            e.slow_ticks = UINT64_MAX
+        elif e.us_per_tick:
+            e.slow_ticks = <uint64_t>(<double>e.config.slowlog_log_slower_than * 4294967296.0 / e.us_per_tick)
+        e.cron_due_us = 0
+
+    def configured(self, str name):
+        return (<int64_t*>(<char*>&self.engine.config + config_offset(name)))[0]
+
+    def set_output_limit(self, int output_class, uint64_t hard, uint64_t soft, int64_t seconds):
+        """client-output-buffer-limit for class 0 normal, 1 replica, 2 pubsub."""
+        cdef OutputLimit* limit = &self.engine.config.output_limits[output_class]
+        limit.hard = hard
+        limit.soft = soft
+        limit.soft_seconds = seconds
+
+    def execute(self, uint32_t database, uint8_t protocol, tuple args):
+        """Run one command outside any connection and return its decoded reply.
+
+        args      bytes; the command's name first
+        returns   int, bytes, None, list, dict, set, float, bool; errors inside a list as ReplyError
+        errors    ReplyError
+        """
+        cdef bytes reply = self.execute_raw(database, protocol, args)
+        value, _ = decode(reply, ReplyError)
+        if isinstance(value, ReplyError):
+            raise value
+        return value
+
+    cdef bytes execute_raw(self, uint32_t database, uint8_t protocol, tuple args):
+        cdef Engine* e = &self.engine
+        cdef uint32_t i, argc = <uint32_t>len(args)
+        cdef Session* s
+        cdef Slice* argv
+        cdef char* scratch
+        if argc == 0:
+            raise ValueError("no command given")
+        if database >= e.database_count:
+            raise ValueError("no such database")
+        if not engine_fit_counters(e):
+            raise MemoryError
+        s = self.internal_session()
+        if s.flags & IN_EXEC or e.depth and s == e.current:
+            raise RuntimeError("a command run by execute() can't use execute() itself")
+        argv = <Slice*>malloc(argc * sizeof(Slice))
+        scratch = <char*>malloc(SCRATCH_BYTES) if e.depth else e.scratch
+        if argv == NULL or scratch == NULL:
+            free(argv)
+            raise MemoryError
+        try:
+            for i in range(argc):
+                if not isinstance(args[i], bytes):
+                    raise TypeError(f"arguments are bytes, not {type(args[i]).__name__}")
+                argv[i].ptr = PyBytes_AS_STRING(args[i])
+                argv[i].len = <uint32_t>len(args[i])
+                argv[i].block = 0
+            select_database(s, database)
+            s.out.protocol = protocol
+            output_attach(&s.out, scratch, SCRATCH_BYTES)
+            session_run(s, argv, argc)
+            return take_output(s)
+        finally:
+            free(argv)
+            if scratch != e.scratch:
+                free(scratch)
+
+    cdef Session* internal_session(self) except NULL:
+        if self.internal == NULL:
+            self.internal = session_new(&self.engine, -1, IS_INTERNAL)
+            if self.internal == NULL:
+                raise MemoryError
+        return self.internal
+
+    def timers(self):
+        """Do what is due (expiry, give-back of memory); microseconds until the next, -1 = nothing is due."""
+        return engine_timers(&self.engine)
+
+    def refresh_clock(self):
+        refresh_clock(&self.engine)
+
+    # ------------------------------------------------------------ figures for INFO and its like
+
+    def stats(self):
+        """All counters of Stats, by name."""
+        return dict(self.engine.stats)
+
+    def reset_stats(self):
+        """CONFIG RESETSTAT."""
+        cdef Engine* e = &self.engine
+        memset(&e.stats, 0, sizeof(Stats))
+        memset(e.counters, 0, e.counters_room * sizeof(CommandCounters))
+        e.error_codes = 0
+        memset(e.rates, 0, sizeof(e.rates))
+        e.commands_at_tick = 0
+
+    def command_stats(self):
+        """(name-less) rows by command id: (calls, microseconds, rejected, failed, histogram)."""
+        cdef Engine* e = &self.engine
+        cdef uint32_t i
+        cdef CommandCounters* c
+        rows = {}
+        for i in range(command_count() if command_count() < e.counters_room else e.counters_room):
+            c = &e.counters[i]
+            if c.calls or c.rejected or c.failed:
+                rows[i] = (c.calls, <uint64_t>(<double>c.ticks * e.us_per_tick / 4294967296.0), c.rejected, c.failed,
+                           [c.histogram[j] for j in range(32)])
+        return rows
+
+    def reset_histograms(self, ids):
+        """LATENCY HISTOGRAM's counts start again with CONFIG RESETSTAT only; this is for tests of single ones."""
+        for i in ids:
+            memset(self.engine.counters[<uint32_t>i].histogram, 0, sizeof(self.engine.counters[0].histogram))
+
+    def error_stats(self):
+        """{code: count} in order of appearance."""
+        cdef uint32_t i
+        return {self.engine.error_counts[i].code: self.engine.error_counts[i].count
+                for i in range(self.engine.error_codes)}
+
+    def memory(self):
+        """Bytes: used, peak, arena_used, arena_resident, arena_slack, clients, tables, lazyfree_pending (objects)."""
+        cdef Engine* e = &self.engine
+        cdef uint64_t tables = 0
+        cdef uint32_t i
+        for i in range(e.database_count):
+            tables += e.databases[i].keys.bytes
+        used = memory_used(e)
+        if used > e.stats.peak_memory:
+            e.stats.peak_memory = used
+        return {
+            "used": used, "peak": e.stats.peak_memory, "arena_used": e.arena.head.used,
+            "arena_resident": e.arena.head.resident, "arena_slack": arena_slack(&e.arena), "clients": e.client_bytes,
+            "tables": tables, "lazyfree_pending": lazyfree_pending(e), "session_bytes": sizeof(Session),
+        }
+
+    def keyspace(self):
+        """{database: (keys, keys with an expiry, table bytes)} of those that are not empty."""
+        cdef Engine* e = &self.engine
+        cdef uint32_t i
+        return {i: (e.databases[i].keys.count, e.databases[i].keys.expiring, e.databases[i].keys.bytes)
+                for i in range(e.database_count) if e.databases[i].keys.count}
+
+    def rates(self):
+        """INFO's instantaneous figures: commands, input, output, loops per second; µs per loop."""
+        cdef int k, i
+        cdef double total
+        found = []
+        for k in range(5):
+            total = 0
+            for i in range(16):
+                total += self.engine.rates[k].samples[i]
+            found.append(total / 16)
+        return found
+
+    @property
+    def facts(self):
+        """Running state: now_ms, start_us, dirty, sessions, monitors, blocked, subscribers, hz ticks, ..."""
+        cdef Engine* e = &self.engine
+        return {
+            "now_ms": e.now_ms, "now_us": e.now_us, "start_us": e.start_us, "dirty": e.root.dirty,
+            "sessions": e.session_count - (1 if self.internal != NULL else 0), "monitors": e.monitors,
+            "blocked": e.blocked, "subscribers": e.subscribers, "watched": e.root.watched, "ticks": e.ticks_done,
+            "lru_clock": e.lru_clock, "databases": e.database_count, "pause_until_ms": e.pause_until_ms,
+            "uptime_us": monotonic_us() - e.start_monotonic_us, "next_session_id": e.next_session_id,
+        }
+
+
+cdef void set_gate(Engine* e, uint32_t bit, bint on) noexcept nogil:
+    if on:
+        e.gate |= bit
+    else:
+        e.gate &= ~bit
+
+
+cdef bytes take_output(Session* s):
+    """All of a session's output as bytes; the output is empty afterwards."""
+    cdef OutNode* node
+    cdef bytes whole
+    cdef char* to
+    cdef size_t n = s.out.queued + <size_t>(s.out.pos - s.out.base)
+    if s.out.head == NULL:
+        whole = PyBytes_FromStringAndSize(s.out.base, <Py_ssize_t>n)
+    else:
+        whole = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>n)
+        to = PyBytes_AS_STRING(whole)
+        node = s.out.head
+        while node != NULL:
+            if node.block:
+                memcpy(to, arena_at(s.out.arena, node.block) + 8 + node.start, node.end - node.start)
+            else:
+                memcpy(to, <char*>(node + 1) + node.start, node.end - node.start)
+            to += node.end - node.start
+            node = node.next
+        memcpy(to, s.out.base, <size_t>(s.out.pos - s.out.base))
+    output_sent(&s.out, n)
+    output_detach(&s.out)
+    return whole

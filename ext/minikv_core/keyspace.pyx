@@ -1,0 +1,382 @@
+"""The keyspace: how entries are stored, replaced, given an expiry and removed.
+
+An entry is one arena object. A change happens in place when the new form fits the object's size
+class closely, and otherwise in a new object that takes the old one's slot in the table. A value of
+BLOCK_MIN bytes or more lies in a block of its own, which a reply on its way out may hold as well:
+whoever changes a block that is held twice changes a copy.
+"""
+
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+from minikv_core.arena cimport Arena, arena_alloc, arena_at, arena_free, arena_resize, arena_size
+from minikv_core.engine cimport *
+from minikv_core.entry cimport *
+from minikv_core.lazyfree cimport free_table_later, free_table_now
+from minikv_core.memory cimport load_u32, store_u32, unlikely
+from minikv_core.numbers cimport format_int, parse_int
+from minikv_core.table cimport Table, table_insert, table_remove, table_set_expiring
+from minikv_core.types cimport *
+
+cdef enum:
+    LFU_START = 5           # counter of a new key, so that it is not evicted at once
+    INT_DIGITS = 20         # longest 64-bit integer as text
+
+# ---------------------------------------------------------------- clocks and chance
+
+cdef uint64_t random_next(uint64_t* state) noexcept nogil:
+    """splitmix64 (Steele, Lea, Flood 2014): fast, not for secrets."""
+    cdef uint64_t z
+    state[0] += <uint64_t>0x9E3779B97F4A7C15
+    z = state[0]
+    z = (z ^ (z >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
+    z = (z ^ (z >> 27)) * <uint64_t>0x94D049BB133111EB
+    return z ^ (z >> 31)
+
+cdef uint32_t fresh_clock(const Engine* e) noexcept nogil:
+    if e.config.maxmemory_policy & EVICT_KIND == EVICT_LFU:
+        return (e.lfu_clock << 8) | LFU_START
+    return e.lru_clock
+
+cdef uint32_t lfu_decayed(const Engine* e, uint32_t clock) noexcept nogil:
+    """The frequency counter after the minutes that have passed since it was last touched."""
+    cdef uint32_t counter = clock & 255
+    cdef uint32_t periods
+    if e.config.lfu_decay_time == 0:
+        return counter
+    periods = ((e.lfu_clock - (clock >> 8)) & 0xFFFF) // <uint32_t>e.config.lfu_decay_time
+    return 0 if periods > counter else counter - periods
+
+cdef void touch_clock(Engine* e, Entry* entry) noexcept nogil:
+    """LFU: decay, then count this access with a chance that falls as the counter grows."""
+    cdef uint32_t counter = lfu_decayed(e, entry_clock(entry))
+    cdef double base, chance
+    if counter < 255:
+        base = <double>counter - LFU_START if counter > LFU_START else 0.0
+        chance = 1.0 / (base * e.config.lfu_log_factor + 1)
+        if <double>(random_next(&e.random) >> 11) < chance * 9007199254740992.0:    # 2**53
+            counter += 1
+    entry_set_clock(entry, (e.lfu_clock << 8) | counter)
+
+cdef void count_miss(Engine* e, Database* db, const Slice* key) noexcept nogil:
+    e.stats.misses += 1
+    notify(e, EVENT_MISS, b"keymiss", key, db)
+
+# ---------------------------------------------------------------- expiry
+
+cdef bint expire_if_due(Engine* e, Database* db, const Slice* key, Found* f) noexcept nogil:
+    """Whether a key that has an expiry is past it; then it is removed (unless writes are paused)."""
+    if entry_expiry(f.entry) >= e.now_ms:
+        return False
+    if e.gate & GATE_PAUSED and e.pause_until_ms > e.now_ms:
+        return True
+    expire_key(e, db, key, f)
+    return True
+
+cdef void expire_key(Engine* e, Database* db, const Slice* key, Found* f) noexcept nogil:
+    """Remove a key whose time has come, and tell; `key` may be the entry's own bytes."""
+    unlink_entry(e, db, f)
+    e.stats.expired += 1
+    notify(e, EVENT_EXPIRED, b"expired", key, db)
+    signal_modified(e, db, key, f.hash)
+    e.root.dirty -= 1           # an expiry is no change made by a client
+    free_entry(e, f.ref, e.config.lazyfree_lazy_expire != 0)
+    f.entry = NULL
+
+cdef inline void note_expiry(Database* db, int64_t at_ms) noexcept nogil:
+    if at_ms >= 0 and at_ms < db.next_expiry:
+        db.next_expiry = at_ms
+
+cdef Status set_expiry(Engine* e, Database* db, const Slice* key, Found* f, int64_t at_ms) noexcept nogil:
+    cdef EntryView v
+    cdef Entry* fresh
+    cdef Ref ref
+    cdef char* payload
+    entry_view(f.entry, &v)
+    if at_ms >= 0 and v.expiry != NULL and f.entry.meta >> 6 == expiry_width(at_ms):
+        memcpy(v.expiry, &at_ms, expiry_bytes(f.entry.meta))
+    elif at_ms >= 0 or v.expiry != NULL:
+        ref = arena_alloc(&e.arena, entry_bytes(v.klen, v.vlen, at_ms))
+        if ref == 0:
+            return NO_MEMORY
+        fresh = <Entry*>arena_at(&e.arena, ref)
+        payload = entry_write(fresh, v.kind, v.form, entry_clock(f.entry), v.key, v.klen, v.vlen, at_ms)
+        memcpy(payload, v.value, v.vlen)
+        swap_entry(e, f, ref)
+    table_set_expiring(&db.keys, &f.slot, at_ms)
+    note_expiry(db, at_ms)
+    return OK
+
+# ---------------------------------------------------------------- entries
+
+cdef inline void swap_entry(Engine* e, Found* f, Ref ref) noexcept nogil:
+    """Put another object in an entry's place; the old object is freed, its value is not."""
+    f.slot.bucket.refs[f.slot.index] = ref
+    arena_free(&e.arena, f.ref)
+    f.ref = ref
+    f.entry = <Entry*>arena_at(&e.arena, ref)
+
+cdef Ref block_new(Engine* e, size_t length, size_t room) noexcept nogil:
+    """A block for `length` bytes with room for `room`; its bytes are not set."""
+    cdef Ref ref = arena_alloc(&e.arena, BLOCK_HEADER + room)
+    cdef Block* b
+    if ref:
+        b = <Block*>arena_at(&e.arena, ref)
+        b.holders = 1
+        b.length = <uint32_t>length
+    return ref
+
+cdef void block_drop(Engine* e, Ref ref) noexcept nogil:
+    cdef Block* b = <Block*>arena_at(&e.arena, ref)
+    b.holders -= 1
+    if b.holders == 0:
+        arena_free(&e.arena, ref)
+
+cdef void free_value(Engine* e, Entry* entry) noexcept nogil:
+    """Free what an entry refers to outside of itself."""
+    cdef EntryView v
+    if entry_kind(entry) == STRING and entry_form(entry) == FORM_BLOCK:
+        entry_view(entry, &v)
+        block_drop(e, load_u32(v.value))
+
+cdef void free_entry(Engine* e, Ref ref, bint lazy) noexcept nogil:
+    # A string is freed in one step however large it is; `lazy` is for values of many objects.
+    free_value(e, <Entry*>arena_at(&e.arena, ref))
+    arena_free(&e.arena, ref)
+
+cdef Status link_entry(Engine* e, Database* db, uint64_t hash, Ref ref, int64_t at_ms) noexcept nogil:
+    cdef Status status = table_insert(&e.arena, &db.keys, hash, ref, at_ms)
+    if status == OK:
+        note_expiry(db, at_ms)
+    return status
+
+cdef void unlink_entry(Engine* e, Database* db, Found* f) noexcept nogil:
+    table_remove(&e.arena, &db.keys, f.hash, &f.slot)
+
+cdef void remove_key(Engine* e, Database* db, Found* f, bint lazy) noexcept nogil:
+    unlink_entry(e, db, f)
+    free_entry(e, f.ref, lazy)
+    f.entry = NULL
+
+cdef Ref clone_entry(Engine* e, Ref ref, const Slice* key, int64_t at_ms, bint move) noexcept nogil:
+    cdef Entry* entry = <Entry*>arena_at(&e.arena, ref)
+    cdef EntryView v
+    cdef char* payload
+    cdef Ref copy
+    entry_view(entry, &v)
+    copy = arena_alloc(&e.arena, entry_bytes(key.len, v.vlen, at_ms))
+    if copy == 0:
+        return 0
+    payload = entry_write(<Entry*>arena_at(&e.arena, copy), v.kind, v.form, entry_clock(entry), key.ptr, key.len,
+                          v.vlen, at_ms)
+    memcpy(payload, v.value, v.vlen)
+    if move:
+        arena_free(&e.arena, ref)
+    elif v.form == FORM_BLOCK:
+        (<Block*>arena_at(&e.arena, load_u32(v.value))).holders += 1
+    return copy
+
+# ---------------------------------------------------------------- strings
+
+cdef inline char* place_string(Engine* e, Database* db, const Slice* key, Found* f, uint8_t form, uint32_t vlen,
+                               int64_t at_ms) noexcept nogil:
+    """Make the entry for a string with a payload of vlen bytes; returns where the payload goes, or NULL."""
+    cdef size_t need = entry_bytes(key.len, vlen, at_ms)
+    cdef uint32_t clock = fresh_clock(e)
+    cdef size_t room
+    cdef Ref ref
+    cdef char* payload
+    cdef bint had_expiry
+    if f.entry == NULL:
+        ref = arena_alloc(&e.arena, need)
+        if unlikely(ref == 0):
+            return NULL
+        f.ref = ref
+        f.entry = <Entry*>arena_at(&e.arena, ref)
+        payload = entry_write(f.entry, STRING, form, clock, key.ptr, key.len, vlen, at_ms)
+        if unlikely(table_insert(&e.arena, &db.keys, f.hash, ref, at_ms) != OK):
+            arena_free(&e.arena, ref)
+            return NULL
+        note_expiry(db, at_ms)
+        return payload
+    if e.config.maxmemory_policy & EVICT_KIND == EVICT_LFU:
+        clock = entry_clock(f.entry)        # an overwritten key keeps its frequency
+    had_expiry = f.entry.meta >> 6 != 0
+    room = arena_size(&e.arena, f.ref)
+    if need <= room and need + 16 + (room >> 3) > room:
+        free_value(e, f.entry)
+        payload = entry_write(f.entry, STRING, form, clock, key.ptr, key.len, vlen, at_ms)
+    else:
+        ref = arena_alloc(&e.arena, need)
+        if unlikely(ref == 0):
+            return NULL
+        free_value(e, f.entry)
+        payload = entry_write(<Entry*>arena_at(&e.arena, ref), STRING, form, clock, key.ptr, key.len, vlen, at_ms)
+        swap_entry(e, f, ref)
+    if unlikely(had_expiry or at_ms >= 0):
+        table_set_expiring(&db.keys, &f.slot, at_ms)
+        note_expiry(db, at_ms)
+    return payload
+
+cdef Status put_string(Engine* e, Database* db, const Slice* key, Found* f, Slice* value, int64_t at_ms,
+                       bint raw) noexcept nogil:
+    cdef int64_t number
+    cdef char* payload
+    cdef char first
+    cdef Ref block
+    if value.len < BLOCK_MIN:
+        if not raw and 0 < value.len <= INT_DIGITS:
+            first = value.ptr[0]
+            if (c'0' <= first <= c'9' or first == c'-') and parse_int(value.ptr, value.len, &number):
+                return put_int(e, db, key, f, number, at_ms)
+        payload = place_string(e, db, key, f, FORM_RAW if raw or value.len > EMBSTR_MAX else FORM_EMBSTR, value.len, at_ms)
+        if unlikely(payload == NULL):
+            return NO_MEMORY
+        memcpy(payload, value.ptr, value.len)
+        return OK
+    block = value.block
+    if block == 0:
+        block = block_new(e, value.len, value.len)
+        if block == 0:
+            return NO_MEMORY
+        memcpy(arena_at(&e.arena, block) + BLOCK_HEADER, value.ptr, value.len)
+    payload = place_string(e, db, key, f, FORM_BLOCK, BLOCK_PAYLOAD, at_ms)
+    if payload == NULL:
+        if value.block == 0:
+            arena_free(&e.arena, block)
+        return NO_MEMORY
+    value.block = 0
+    store_u32(payload, block)
+    store_u32(payload + 4, value.len)
+    return OK
+
+cdef Status put_int(Engine* e, Database* db, const Slice* key, Found* f, int64_t value, int64_t at_ms) noexcept nogil:
+    cdef uint32_t width = int_width(value)
+    cdef char* payload = place_string(e, db, key, f, FORM_INT, width, at_ms)
+    if unlikely(payload == NULL):
+        return NO_MEMORY
+    store_int(payload, value, width)
+    return OK
+
+cdef void string_bytes(Engine* e, Entry* entry, char* digits, Slice* value) noexcept nogil:
+    cdef EntryView v
+    entry_view(entry, &v)
+    value.block = 0
+    if v.form == FORM_BLOCK:
+        value.block = load_u32(v.value)
+        value.ptr = arena_at(&e.arena, value.block) + BLOCK_HEADER
+        value.len = load_u32(v.value + 4)
+    elif v.form == FORM_INT:
+        value.ptr = digits
+        value.len = format_int(digits, load_int(v.value, v.vlen))
+    else:
+        value.ptr = v.value
+        value.len = v.vlen
+
+cdef char* string_for_update(Engine* e, Database* db, const Slice* key, Found* f, uint32_t length) noexcept nogil:
+    cdef char digits[24]
+    cdef Slice old
+    cdef EntryView v
+    cdef int64_t at_ms
+    cdef Entry* fresh
+    cdef Ref ref, block
+    cdef uint32_t kept
+    cdef char* p
+    if f.entry == NULL:
+        old.len = 0
+        v.form = FORM_RAW
+        at_ms = -1
+    else:
+        string_bytes(e, f.entry, digits, &old)
+        entry_view(f.entry, &v)
+        at_ms = entry_expiry(f.entry)
+    kept = old.len if old.len < length else length
+
+    if f.entry != NULL and v.form == FORM_BLOCK:
+        p = block_for_update(e, v.value, old.len, length)
+        if p != NULL and length > old.len:
+            memset(p + old.len, 0, length - old.len)
+        return p
+
+    if length >= BLOCK_MIN:
+        # room ahead, for a value that grows
+        block = block_new(e, length, length + (length >> 3 if kept else 0))
+        if block == 0:
+            return NULL
+        p = arena_at(&e.arena, block) + BLOCK_HEADER
+        if kept:
+            memcpy(p, old.ptr, kept)
+        memset(p + kept, 0, length - kept)
+        p = place_string(e, db, key, f, FORM_BLOCK, BLOCK_PAYLOAD, at_ms)
+        if p == NULL:
+            arena_free(&e.arena, block)
+            return NULL
+        store_u32(p, block)
+        store_u32(p + 4, length)
+        return arena_at(&e.arena, block) + BLOCK_HEADER
+
+    if f.entry == NULL:
+        p = place_string(e, db, key, f, FORM_RAW, length, -1)
+        if p != NULL:
+            memset(p, 0, length)
+        return p
+    if v.form != FORM_INT and (v.vlen < LONG) == (length < LONG) and \
+            entry_bytes(v.klen, length, at_ms) <= arena_size(&e.arena, f.ref):
+        # the layout stays: the value grows at its end
+        f.entry.meta = <uint8_t>((f.entry.meta & 0xC7) | (FORM_RAW << 3))
+        if length < LONG:
+            f.entry.vlen = <uint8_t>length
+        else:
+            store_u32(<char*>f.entry + ENTRY_HEADER + (4 if v.klen >= LONG else 0), length)
+        memset(v.value + kept, 0, length - kept)
+        return v.value
+    ref = arena_alloc(&e.arena, entry_bytes(v.klen, length, at_ms))
+    if ref == 0:
+        return NULL
+    fresh = <Entry*>arena_at(&e.arena, ref)
+    p = entry_write(fresh, STRING, FORM_RAW, entry_clock(f.entry), v.key, v.klen, length, at_ms)
+    memcpy(p, old.ptr, kept)
+    memset(p + kept, 0, length - kept)
+    swap_entry(e, f, ref)
+    return p
+
+cdef char* block_for_update(Engine* e, char* payload, uint32_t used, uint32_t length) noexcept nogil:
+    """Resize the block that a payload names, or replace it if a reply holds it too."""
+    cdef Ref block = load_u32(payload), other
+    cdef Block* b = <Block*>arena_at(&e.arena, block)
+    cdef size_t room = arena_size(&e.arena, block) - BLOCK_HEADER
+    if b.holders > 1:
+        other = block_new(e, length, length + (length >> 3))
+        if other == 0:
+            return NULL
+        memcpy(arena_at(&e.arena, other) + BLOCK_HEADER, <char*>b + BLOCK_HEADER, used if used < length else length)
+        b.holders -= 1
+        block = other
+    elif length > room:
+        block = arena_resize(&e.arena, block, BLOCK_HEADER + <size_t>length + (length >> 3))
+        if block == 0:
+            return NULL
+    store_u32(payload, block)
+    store_u32(payload + 4, length)
+    b = <Block*>arena_at(&e.arena, block)
+    b.length = length
+    return <char*>b + BLOCK_HEADER
+
+# ---------------------------------------------------------------- changes and databases
+
+cdef void signal_modified(Engine* e, Database* db, const Slice* key, uint64_t hash) noexcept nogil:
+    e.root.dirty += 1
+    if unlikely(e.root.watched) and e.touch_watched != NULL:
+        e.touch_watched(e, db, key)
+
+cdef void database_init(Database* db, uint32_t id) noexcept nogil:
+    memset(db, 0, sizeof(Database))
+    db.id = id
+    db.next_expiry = INT64_MAX
+
+cdef void flush_database(Engine* e, Database* db, bint lazy) noexcept nogil:
+    """Remove every key. Watchers must have been told."""
+    cdef Table keys = db.keys
+    e.root.dirty += keys.count
+    database_init(db, db.id)
+    if not lazy or not free_table_later(e, &keys):
+        free_table_now(e, &keys)

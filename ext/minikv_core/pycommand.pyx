@@ -1,0 +1,386 @@
+"""Commands written in Python.
+
+A function gets a SessionView and the arguments as bytes, and returns the reply as a Python value:
+
+    int -> integer            bytes, str -> bulk string       None -> null
+    bool -> boolean           float -> double                 dict -> map
+    list, tuple -> array      set, frozenset -> set           Simple(text) -> simple string
+    Verbatim(text, "txt") -> verbatim string                  Push([...]) -> push
+    ReplyError, raised or inside a list -> error              NO_REPLY -> nothing is written
+
+It runs in the engine's thread with the GIL, between two other commands: it is atomic, and it must
+not wait. Where it raises anything but ReplyError, the client gets an error and the log the traceback.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, strlen
+from minikv_core.engine cimport *
+from minikv_core.handle cimport EngineHandle
+from minikv_core.output cimport output_pending
+from minikv_core.registry cimport set_python_runner
+from minikv_core.reply cimport *
+from minikv_core.session cimport (
+    fail, fail_bytes, select_database, session_close, session_continue, session_memory, session_reset,
+)
+from minikv_core.types cimport FAILED, OK, Slice, Status
+
+import logging
+
+from minikv.errors import ReplyError
+
+logger = logging.getLogger("minikv")
+
+
+class Simple(str):
+    """Goes out as a simple string: +text."""
+
+
+class Verbatim(str):
+    """Goes out as a verbatim string of kind txt (a bulk string in RESP2)."""
+
+
+class Push(list):
+    """Goes out as a push message (an array in RESP2)."""
+
+
+class NullArray:
+    """Goes out as a null array (*-1 in RESP2)."""
+
+
+OK_REPLY = Simple("OK")
+NO_REPLY = object()         # nothing is written
+NULL_ARRAY = NullArray()
+
+
+# ---------------------------------------------------------------- sessions as Python sees them
+
+cdef class SessionView:
+    """One client.
+
+    A view is good while the command that got it runs; after that every use raises RuntimeError.
+    """
+
+    cdef Session* get(self) except NULL:
+        if self.session == NULL:
+            raise RuntimeError("the command that this session was given to has ended")
+        return self.session
+
+    @property
+    def server(self):
+        """The Server or Store that the command runs in."""
+        return self.engine.owner
+
+    @property
+    def id(self):
+        return self.get().id
+
+    @property
+    def database(self):
+        return self.get().db.id
+
+    @database.setter
+    def database(self, uint32_t index):
+        select_database(self.get(), index)
+
+    @property
+    def protocol(self):
+        return self.get().out.protocol
+
+    @protocol.setter
+    def protocol(self, int version):
+        self.get().out.protocol = <unsigned char>version
+
+    @property
+    def name(self):
+        return text_or_none(self.get().name)
+
+    @name.setter
+    def name(self, bytes value):
+        set_text(&self.get().name, value)
+
+    @property
+    def lib_name(self):
+        return text_or_none(self.get().lib_name)
+
+    @lib_name.setter
+    def lib_name(self, bytes value):
+        set_text(&self.get().lib_name, value)
+
+    @property
+    def lib_version(self):
+        return text_or_none(self.get().lib_version)
+
+    @lib_version.setter
+    def lib_version(self, bytes value):
+        set_text(&self.get().lib_version, value)
+
+    @property
+    def fd(self):
+        return self.get().fd
+
+    @property
+    def gate(self):
+        """SessionGate bits (engine.pxd)."""
+        return self.get().gate
+
+    @gate.setter
+    def gate(self, uint32_t bits):
+        self.get().gate = bits
+
+    @property
+    def flags(self):
+        """SessionFlag bits (engine.pxd)."""
+        return self.get().flags
+
+    @flags.setter
+    def flags(self, uint32_t bits):
+        self.get().flags = bits
+
+    @property
+    def last_command(self):
+        """Full lower-case name of the last command, or None."""
+        cdef Session* s = self.get()
+        if s == self.engine.engine.current and s.command != NULL:
+            return (<bytes>s.command.name).decode()
+        return (<bytes>s.last_command.name).decode() if s.last_command != NULL else None
+
+    @property
+    def figures(self):
+        """Numbers for CLIENT LIST: bytes, counts and times (ms)."""
+        cdef Session* s = self.get()
+        return {
+            "created_ms": s.created_ms, "active_ms": s.active_ms, "inbox": s.inbox_len, "inbox_room": s.inbox_room,
+            "args": args_bytes(s), "out_buffer": <size_t>(s.out.pos - s.out.base), "out_nodes": s.out.nodes,
+            "out_bytes": s.out.held, "pending": output_pending(&s.out), "memory": session_memory(s),
+            "queued": s.queued_bytes, "net_input": s.net_input, "net_output": s.net_output, "commands": s.commands,
+        }
+
+    def reset(self):
+        """What RESET does, but for its reply."""
+        session_reset(self.get())
+
+    def close(self, bint after_output=True):
+        """Close the connection, after what is owed has been sent or at once."""
+        session_close(self.get(), after_output)
+
+    def execute(self, *args):
+        """Run another command on this session's database, with its protocol's reply shapes; see Store.execute."""
+        cdef Session* s = self.get()
+        return self.engine.execute(s.db.id, s.out.protocol, args)
+
+    def __eq__(self, other):
+        return isinstance(other, SessionView) and self.session == (<SessionView>other).session
+
+    def __hash__(self):
+        return hash(<size_t>self.session)
+
+
+cdef SessionView view_of(EngineHandle handle, Session* s):
+    cdef SessionView view = SessionView.__new__(SessionView)
+    view.session = s
+    view.engine = handle
+    handle.views.append(view)
+    return view
+
+
+def sessions(EngineHandle handle):
+    """Views of all clients, oldest first; internal sessions are left out."""
+    cdef Session* s = handle.engine.sessions
+    found = []
+    while s != NULL:
+        if s.flags & IS_INTERNAL == 0:
+            found.append(view_of(handle, s))
+        s = s.next
+    found.reverse()
+    return found
+
+
+def pause(EngineHandle handle, int64_t until_ms, bint everything):
+    """CLIENT PAUSE: hold back writes, or everything, until a Unix time in ms; 0 = end the pause."""
+    cdef Engine* e = &handle.engine
+    cdef Session* s
+    if until_ms:
+        e.pause_all = everything if not e.gate & GATE_PAUSED else everything or e.pause_all
+        if not e.gate & GATE_PAUSED or until_ms > e.pause_until_ms:
+            e.pause_until_ms = until_ms
+        e.gate |= GATE_PAUSED
+        e.cron_due_us = 0
+    else:
+        end_pause(e)
+
+
+cdef void end_pause(Engine* e) noexcept nogil:
+    """Let everybody go on whom CLIENT PAUSE has held back."""
+    cdef Session* s = e.sessions
+    e.gate &= ~<uint32_t>GATE_PAUSED
+    e.pause_until_ms = 0
+    e.expire_due_us = 0
+    while s != NULL:
+        if s.flags & IS_PAUSED:
+            session_continue(s)
+        s = s.next
+
+
+def stop(EngineHandle handle, int status):
+    """Make the I/O model stop after this turn, with an exit status."""
+    handle.engine.stopping = True
+    handle.engine.stop_status = status
+
+
+cdef size_t args_bytes(Session* s) noexcept nogil:
+    cdef size_t n = 0
+    cdef uint32_t i
+    if s == s.engine.current:
+        for i in range(s.argc):
+            n += s.argv[i].len
+    return n
+
+
+cdef object text_or_none(const char* text):
+    return None if text == NULL else <bytes>text
+
+
+cdef int set_text(char** place, bytes value) except -1:
+    """Replace a malloc'd text; an empty one becomes none."""
+    cdef Py_ssize_t n = PyBytes_GET_SIZE(value)
+    cdef char* copy = NULL
+    if n:
+        copy = <char*>malloc(n + 1)
+        if copy == NULL:
+            raise MemoryError
+        memcpy(copy, PyBytes_AS_STRING(value), n + 1)
+    free(place[0])
+    place[0] = copy
+    return 0
+
+
+# ---------------------------------------------------------------- calling
+
+cdef Status run_python(Session* s) noexcept nogil:
+    with gil:
+        return call_function(s)
+
+
+cdef Status call_function(Session* s) noexcept:
+    cdef EngineHandle handle = <EngineHandle>s.engine.python
+    cdef uint32_t i, first = 1 if s.command.parent == NULL else 2
+    cdef Py_ssize_t before = len(handle.views)
+    cdef Command* c = s.command
+    try:
+        args = [PyBytes_FromStringAndSize(s.argv[i].ptr, s.argv[i].len) for i in range(first, s.argc)]
+        value = (<object>c.python)(view_of(handle, s), *args)
+        return write_value(s, value)
+    except ReplyError as error:
+        return fail_text(s, str(error))
+    except Exception as error:
+        logger.exception("command %s failed", (<bytes>c.name).decode())
+        return fail_text(s, f"ERR {type(error).__name__}: {error}")
+    finally:
+        while len(handle.views) > before:
+            (<SessionView>handle.views.pop()).session = NULL
+
+
+cdef Status fail_text(Session* s, str text) noexcept:
+    cdef bytes raw = text.encode("utf-8", "surrogateescape")
+    return fail_bytes(s, PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw))
+
+
+cdef Status write_value(Session* s, object value) except *:
+    """Write a Python value as a reply; see the top of this file for the shapes."""
+    cdef bytes raw
+    if value is NO_REPLY:
+        return OK
+    if value is None:
+        reply_null(&s.out)
+    elif isinstance(value, bytes):
+        reply_bulk(&s.out, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+    elif isinstance(value, bool):
+        reply_bool(&s.out, value)
+    elif isinstance(value, int):
+        if -(1 << 63) <= value < (1 << 63):
+            reply_int(&s.out, value)
+        else:
+            raw = str(value).encode()
+            reply_big_number(&s.out, PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw))
+    elif isinstance(value, float):
+        reply_double(&s.out, value)
+    elif isinstance(value, str):
+        raw = value.encode("utf-8", "surrogateescape")
+        if isinstance(value, Simple):
+            reply_simple(&s.out, PyBytes_AS_STRING(raw))
+        elif isinstance(value, Verbatim):
+            reply_verbatim(&s.out, PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw), b"txt")
+        else:
+            reply_bulk(&s.out, PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw))
+    elif isinstance(value, (list, tuple)):
+        if isinstance(value, Push):
+            reply_push(&s.out, len(value))
+        else:
+            reply_array(&s.out, len(value))
+        for item in value:
+            write_value(s, item)
+    elif isinstance(value, dict):
+        reply_map(&s.out, len(value))
+        for key, item in value.items():
+            write_value(s, key)
+            write_value(s, item)
+    elif isinstance(value, (set, frozenset)):
+        reply_set(&s.out, len(value))
+        for item in value:
+            write_value(s, item)
+    elif isinstance(value, ReplyError):
+        return fail_text(s, str(value))
+    elif value is NULL_ARRAY:
+        reply_null_array(&s.out)
+    else:
+        raise TypeError(f"{type(value).__name__} is not a reply")
+    return OK
+
+
+# ---------------------------------------------------------------- reports that Python collects
+
+cdef void report_slow(Session* s, uint64_t us) noexcept nogil:
+    with gil:
+        tell_slow(s, us)
+
+
+cdef void tell_slow(Session* s, uint64_t us) noexcept:
+    cdef EngineHandle handle = <EngineHandle>s.engine.python
+    cdef Py_ssize_t before = len(handle.views)
+    cdef uint32_t i
+    if handle.on_slow is None:
+        return
+    try:
+        handle.on_slow([PyBytes_FromStringAndSize(s.argv[i].ptr, s.argv[i].len) for i in range(s.argc)], us,
+                       view_of(handle, s))
+    except Exception:
+        logger.exception("the slow log failed")
+    while len(handle.views) > before:
+        (<SessionView>handle.views.pop()).session = NULL
+
+
+cdef void report_latency(Engine* e, const char* event, uint64_t ms) noexcept nogil:
+    with gil:
+        tell_latency(e, event, ms)
+
+
+cdef void tell_latency(Engine* e, const char* event, uint64_t ms) noexcept:
+    cdef EngineHandle handle = <EngineHandle>e.python
+    if handle.on_latency is None:
+        return
+    try:
+        handle.on_latency((<bytes>event).decode(), ms)
+    except Exception:
+        logger.exception("the latency monitor failed")
+
+
+def attach(EngineHandle handle):
+    """Let an engine report to its handle."""
+    handle.engine.on_slow = report_slow
+    handle.engine.on_latency = report_latency
+    handle.engine.end_pause = end_pause
+
+
+set_python_runner(run_python)

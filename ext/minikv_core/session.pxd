@@ -1,0 +1,67 @@
+# Sessions, sans I/O: bytes in, commands run, replies in the output.
+#
+# An I/O model makes a session per connection, hands it the bytes it receives (session_feed), sends
+# what is in its output, and closes it when `gate` says so. Other sessions may get output while one
+# runs (PUBLISH, MONITOR, CLIENT KILL): those are in Engine.ready, and the model looks at them
+# before it waits (session_next_ready).
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from minikv_core.engine cimport Command, Engine, Session
+from minikv_core.types cimport Slice, Status
+
+cdef Session* session_new(Engine* e, int fd, uint32_t flags) noexcept nogil     # NULL = no memory
+cdef void session_free(Session* s) noexcept nogil
+
+# Run the whole requests in inbox + bytes[0:n). `bytes` is the model's own buffer: it may be changed,
+# and what is not whole yet is copied to the inbox. Attaches the engine's scratch buffer: the caller
+# sends s.out (output_vector, output_sent) and then calls session_settle.
+cdef void session_feed(Session* s, char* bytes, size_t n) noexcept nogil
+# Go on with the requests in the inbox, after WAITING has ended.
+cdef void session_resume(Session* s) noexcept nogil
+# After sending: unsent bytes move to the session's own queue, output limits are checked.
+cdef void session_settle(Session* s) noexcept nogil
+# Where to receive: in a big argument's block, or in the inbox when much is kept there; NULL = the
+# model's own buffer, to be given to session_feed. After receiving there: session_received.
+cdef char* session_receive_room(Session* s, size_t* n) noexcept nogil
+cdef void session_received(Session* s, size_t n) noexcept nogil
+
+# Run one command given as slices (Store.execute, EXEC), in the middle of another or alone. Output
+# must be attached. Blocks in the slices stay the caller's unless the command zeroed them.
+cdef void session_run(Session* s, Slice* argv, uint32_t argc) noexcept nogil
+
+# Send bytes that are no reply (a message, a line of MONITOR): at once, or, to the session that runs,
+# behind its command's reply. They are sent whatever CLIENT REPLY says.
+cdef void session_push(Session* s, const char* p, size_t n) noexcept nogil
+# Let the I/O model look at another session (it got output, or must be closed).
+cdef void session_make_ready(Session* s) noexcept nogil
+cdef Session* session_next_ready(Engine* e) noexcept nogil
+cdef void session_close(Session* s, bint after_output) noexcept nogil
+cdef void session_wait(Session* s) noexcept nogil       # hold back further requests
+cdef void session_continue(Session* s) noexcept nogil   # ... and let them run again
+cdef Session* session_by_id(Engine* e, uint64_t id) noexcept nogil
+cdef void session_reset(Session* s) noexcept nogil      # RESET: as after connecting, without touching the reply state
+cdef size_t session_memory(Session* s) noexcept nogil   # CLIENT LIST tot-mem
+cdef void session_cron(Session* s) noexcept nogil       # idle timeout, buffer shrinking, soft limits
+cdef void select_database(Session* s, uint32_t index) noexcept nogil
+
+cdef void refresh_clock(Engine* e) noexcept nogil
+
+# Error replies of commands: write, count, and return FAILED. Text with its code: "ERR syntax error".
+cdef Status fail(Session* s, const char* text) noexcept nogil
+cdef Status fail_bytes(Session* s, const char* p, size_t n) noexcept nogil
+cdef Status fail_status(Session* s, Status status) noexcept nogil      # BAD_INT, NO_MEMORY, ...
+cdef Status fail_arity(Session* s) noexcept nogil
+cdef Status fail_subcommand(Session* s) noexcept nogil
+
+cdef Status fail_syntax(Session* s) noexcept nogil
+cdef Status fail_wrong_type(Session* s) noexcept nogil
+
+# Whether an argument is a word, in any case (`word` in lower case).
+cdef bint is_word(const Slice* arg, const char* word) noexcept nogil
+
+# Session.transaction and its like are freed by their modules through these, set at import.
+ctypedef void (*SessionHook)(Session* s) noexcept nogil
+cdef void on_session_end(SessionHook hook) noexcept nogil       # also called by session_reset
+
+# Inside MULTI: transaction.pyx queues the command; and drops the queue when EXEC itself is refused.
+cdef void on_queue(SessionHook queue, SessionHook discard) noexcept nogil

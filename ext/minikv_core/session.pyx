@@ -1,0 +1,755 @@
+"""Sessions: from bytes to commands to replies, without any I/O.
+
+Requests are taken in batches. A batch is parsed, its names are looked up and its keys hashed, the
+cache lines they need are asked for, and only then it runs: with many keys the memory's latency is
+paid once per batch and not once per key.
+
+Whatever needs a closer look before a command (authentication, MULTI, subscribers, limits, pauses)
+is a bit in Session.gate or Engine.gate; with no bit set a command runs at once.
+"""
+
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdio cimport snprintf
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcmp, memcpy, memmove, memset, strlen, strncmp
+from minikv_core.arena cimport arena_free
+from minikv_core.clock cimport ticks, wall_us
+from minikv_core.engine cimport *
+from minikv_core.eviction cimport evict_if_needed
+from minikv_core.hash cimport hash_bytes
+from minikv_core.memory cimport clz64, likely, unlikely
+from minikv_core.output cimport (
+    SCRATCH_BYTES, OutMark, Output, output_attach, output_detach, output_free, output_init, output_mark,
+    output_move, output_put, output_rollback,
+)
+from minikv_core.parser cimport (
+    PARSE_ERROR, PARSE_FULL, PARSE_MORE, PARSE_NO_MEMORY, Batch, Limits, ParseStatus, Request, parse_batch,
+    parser_big_bytes, parser_big_filled, parser_big_room, parser_free, parser_init, parser_unread,
+)
+from minikv_core.registry cimport find_command
+from minikv_core.reply cimport reply_error, reply_raw
+from minikv_core.table cimport table_prefetch_bucket, table_prefetch_entry
+from minikv_core.types cimport BAD_INT, BAD_TIME, FAILED, NO_MEMORY, OK, Slice, Status
+
+cdef enum:
+    INBOX_BYTES = 16384         # least room to receive into, once an inbox exists
+    MAX_HOOKS = 8
+    MAX_ERROR_CODES = 128
+
+cdef SessionHook[8] end_hooks       # set at import, before any session exists
+cdef int end_hook_count = 0
+cdef SessionHook queue_hook = NULL
+cdef SessionHook discard_hook = NULL
+
+cdef void on_session_end(SessionHook hook) noexcept nogil:
+    global end_hook_count
+    end_hooks[end_hook_count] = hook
+    end_hook_count += 1
+
+cdef void on_queue(SessionHook queue, SessionHook discard) noexcept nogil:
+    global queue_hook, discard_hook
+    queue_hook = queue
+    discard_hook = discard
+
+# ---------------------------------------------------------------- life
+
+cdef Session* session_new(Engine* e, int fd, uint32_t flags) noexcept nogil:
+    cdef Session* s = <Session*>calloc(1, sizeof(Session))
+    if s == NULL:
+        return NULL
+    s.engine = e
+    s.fd = fd
+    s.flags = flags
+    s.id = e.next_session_id
+    e.next_session_id += 1
+    s.db = &e.databases[0]
+    s.created_ms = s.active_ms = e.now_ms
+    if e.config.requires_auth and flags & IS_INTERNAL == 0:
+        s.gate = NEED_AUTH
+    output_init(&s.out, &e.arena)
+    parser_init(&s.parser)
+    s.next = e.sessions
+    if e.sessions != NULL:
+        e.sessions.previous = s
+    e.sessions = s
+    e.session_count += 1
+    count_memory(s)
+    return s
+
+cdef void session_free(Session* s) noexcept nogil:
+    """Release all that a session holds. The I/O model has closed its socket."""
+    cdef Engine* e = s.engine
+    cdef Session** link = &e.ready
+    run_end_hooks(s)
+    if s.flags & IN_READY:
+        while link[0] != s:
+            link = &link[0].next_ready
+        link[0] = s.next_ready
+    if s.previous != NULL:
+        s.previous.next = s.next
+    else:
+        e.sessions = s.next
+    if s.next != NULL:
+        s.next.previous = s.previous
+    e.session_count -= 1
+    e.client_bytes -= s.counted
+    parser_free(&s.parser, &e.arena)
+    output_free(&s.out)
+    if s.pushes != NULL:
+        output_free(s.pushes)
+        free(s.pushes)
+    free(s.inbox)
+    free(s.name)
+    free(s.lib_name)
+    free(s.lib_version)
+    free(s.peer)
+    free(s)
+
+cdef void run_end_hooks(Session* s) noexcept nogil:
+    cdef int i
+    for i in range(end_hook_count):
+        end_hooks[i](s)
+
+cdef void session_reset(Session* s) noexcept nogil:
+    run_end_hooks(s)
+    free(s.name)
+    s.name = NULL
+    s.flags &= ~<uint32_t>(IS_NO_EVICT | IS_NO_TOUCH)
+    s.gate &= ~<uint32_t>(REPLY_OFF | REPLY_SKIP | REPLY_SKIP_NEXT)
+    if s.engine.config.requires_auth:
+        s.gate |= NEED_AUTH
+    s.out.protocol = 2
+    select_database(s, 0)
+
+cdef void select_database(Session* s, uint32_t index) noexcept nogil:
+    s.db = &s.engine.databases[index]
+
+cdef size_t session_memory(Session* s) noexcept nogil:
+    return (sizeof(Session) + s.inbox_room + s.out.held + s.queued_bytes + s.parser.room * sizeof(Slice)
+            + parser_big_bytes(&s.parser))
+
+cdef void count_memory(Session* s) noexcept nogil:
+    cdef size_t now = session_memory(s)
+    s.engine.client_bytes += now - s.counted
+    s.counted = now
+
+cdef Session* session_by_id(Engine* e, uint64_t id) noexcept nogil:
+    cdef Session* s = e.sessions
+    while s != NULL and s.id != id:
+        s = s.next
+    return s
+
+# ---------------------------------------------------------------- input
+
+cdef void refresh_clock(Engine* e) noexcept nogil:
+    e.now_us = wall_us()
+    e.now_ms = e.now_us // 1000
+    e.lru_clock = <uint32_t>(e.now_ms // 1000) & 0xFFFFFF
+    e.lfu_clock = <uint32_t>(e.now_ms // 60000) & 0xFFFF
+
+cdef bint inbox_reserve(Session* s, size_t n) noexcept nogil:
+    """Give the inbox room for n more bytes."""
+    cdef size_t room = s.inbox_len + n
+    cdef char* grown
+    if room <= s.inbox_room:
+        return True
+    if room < INBOX_BYTES:
+        room = INBOX_BYTES
+    elif room < s.inbox_room * 2:
+        room = s.inbox_room * 2
+    grown = <char*>realloc(s.inbox, room)
+    if grown == NULL:
+        session_close(s, False)
+        return False
+    s.inbox = grown
+    s.inbox_room = room
+    return True
+
+cdef bint inbox_append(Session* s, const char* p, size_t n) noexcept nogil:
+    if n == 0:
+        return True
+    if not inbox_reserve(s, n):
+        return False
+    memcpy(s.inbox + s.inbox_len, p, n)
+    s.inbox_len += n
+    return True
+
+cdef char* session_receive_room(Session* s, size_t* n) noexcept nogil:
+    cdef char* room = parser_big_room(&s.parser, &s.engine.arena, n)
+    if room != NULL:
+        return room
+    if s.inbox_len == 0 or not inbox_reserve(s, INBOX_BYTES):
+        return NULL
+    n[0] = s.inbox_room - s.inbox_len
+    return s.inbox + s.inbox_len
+
+cdef void session_received(Session* s, size_t n) noexcept nogil:
+    cdef size_t room
+    cdef char* big = parser_big_room(&s.parser, &s.engine.arena, &room)
+    begin_feed(s, n)
+    if big != NULL:
+        parser_big_filled(&s.parser, n)
+        if n < room:
+            return
+    else:
+        s.inbox_len += n
+    run_inbox(s)
+
+cdef void session_feed(Session* s, char* bytes, size_t n) noexcept nogil:
+    cdef size_t room
+    cdef char* big
+    begin_feed(s, n)
+    big = parser_big_room(&s.parser, &s.engine.arena, &room)
+    if big != NULL:
+        if room > n:
+            room = n
+        memcpy(big, bytes, room)
+        parser_big_filled(&s.parser, room)
+        bytes += room
+        n -= room
+        if parser_big_room(&s.parser, &s.engine.arena, &room) != NULL:
+            return
+    if s.inbox_len or big != NULL or s.gate & STOP:
+        if inbox_append(s, bytes, n):
+            run_inbox(s)
+    else:
+        run_input(s, bytes, n)
+        count_memory(s)
+
+cdef void session_resume(Session* s) noexcept nogil:
+    begin_feed(s, 0)
+    run_inbox(s)
+
+cdef void begin_feed(Session* s, size_t n) noexcept nogil:
+    cdef Engine* e = s.engine
+    refresh_clock(e)
+    s.active_ms = e.now_ms
+    s.net_input += n
+    e.stats.net_input += n
+    output_attach(&s.out, e.scratch, SCRATCH_BYTES)
+
+cdef void run_inbox(Session* s) noexcept nogil:
+    if s.inbox_len > s.inbox_peak:
+        s.inbox_peak = s.inbox_len
+    if s.gate & STOP == 0:
+        run_input(s, s.inbox, s.inbox_len)
+    if <int64_t>s.inbox_len + <int64_t>parser_big_bytes(&s.parser) > s.engine.config.client_query_buffer_limit:
+        s.engine.stats.query_limit_disconnections += 1
+        session_close(s, False)
+    count_memory(s)
+
+cdef void keep_input(Session* s, char* p, size_t n) noexcept nogil:
+    """Make [p, p + n) the inbox; p lies in the inbox itself or in the model's buffer."""
+    cdef char* old = s.inbox
+    if s.inbox_len and old <= p <= old + s.inbox_len:
+        memmove(old, p, n)
+        s.inbox_len = n
+    else:
+        s.inbox_len = 0
+        inbox_append(s, p, n)
+
+cdef void stop_input(Session* s, char* p, size_t n) noexcept nogil:
+    """Keep bytes of requests that were parsed but must not run now, to be parsed again."""
+    cdef size_t big = parser_big_bytes(&s.parser)
+    keep_input(s, p, n)
+    if big and inbox_reserve(s, big):
+        parser_unread(&s.parser, &s.engine.arena, s.inbox + s.inbox_len)
+        s.inbox_len += big
+    else:
+        parser_free(&s.parser, &s.engine.arena)
+        parser_init(&s.parser)
+
+cdef void run_input(Session* s, char* p, size_t n) noexcept nogil:
+    """Parse and run what is whole in p[0:n); the rest becomes the inbox."""
+    cdef Engine* e = s.engine
+    cdef Batch* batch = &e.batch
+    cdef Limits limits
+    cdef size_t begin, end
+    cdef const char* error = NULL
+    cdef ParseStatus status
+    cdef Request* r
+    cdef uint32_t i
+    while True:
+        limits.bulk = e.config.proto_max_bulk_len
+        limits.authenticated = s.gate & NEED_AUTH == 0
+        status = parse_batch(&s.parser, &e.arena, &limits, p, n, batch, &begin, &end, &error)
+        prepare_batch(s, batch)
+        e.now_ticks = ticks()
+        for i in range(batch.count):
+            r = &batch.requests[i]
+            s.argv = batch.slices + r.first
+            s.argc = r.argc
+            s.command = <Command*>r.command
+            s.hash = r.hash
+            if likely(s.gate | e.gate == 0 and s.command != NULL):
+                if likely(arity_fits(s.command, s.argc)):
+                    call(s)
+                else:
+                    reject(s)
+                    fail_arity(s)
+            elif not run_gated(s):
+                # held back by CLIENT PAUSE: the request itself must be kept
+                if i == 0 and argv_has_block(s):
+                    rebuild_request(s, p + r.end, end - r.end if end > r.end else 0)
+                else:
+                    begin = batch.requests[i - 1].end if i else 0
+                    stop_input(s, p + begin, end - begin)
+                return
+            if i == 0:
+                free_blocks(s)
+            if unlikely(s.gate & STOP):
+                if s.gate & (CLOSE_AFTER | CLOSE_NOW):
+                    s.inbox_len = 0
+                else:
+                    stop_input(s, p + r.end, end - r.end)
+                return
+        if status == PARSE_FULL:
+            p += begin
+            n -= begin
+            continue
+        if unlikely(status == PARSE_ERROR):
+            protocol_error(s, error)
+        elif unlikely(status == PARSE_NO_MEMORY):
+            fail_status(s, NO_MEMORY)
+            session_close(s, True)
+        if s.inbox_len and begin == end:
+            s.inbox_len = 0
+        elif begin != end and not (p == s.inbox and begin == 0 and end == s.inbox_len):
+            keep_input(s, p + begin, end - begin)
+        return
+
+cdef void protocol_error(Session* s, const char* what) noexcept nogil:
+    cdef char text[160]
+    snprintf(text, sizeof(text), b"ERR Protocol error: %s", what)
+    fail(s, text)
+    session_close(s, True)
+
+cdef inline bint arity_fits(const Command* c, uint32_t argc) noexcept nogil:
+    return <int64_t>argc == c.arity if c.arity >= 0 else <int64_t>argc >= -c.arity
+
+cdef void prepare_batch(Session* s, Batch* batch) noexcept nogil:
+    """Look up the commands, hash the keys, and ask for the cache lines that they will touch."""
+    cdef Engine* e = s.engine
+    cdef Request* r
+    cdef Slice* argv
+    cdef Command* c
+    cdef uint32_t i
+    for i in range(batch.count):
+        r = &batch.requests[i]
+        argv = batch.slices + r.first
+        c = find_command(argv, r.argc)
+        r.command = c
+        if c != NULL and c.first_key > 0 and r.argc > <uint32_t>c.first_key:
+            r.hash = hash_bytes(&e.arena.head.seed, argv[c.first_key].ptr, argv[c.first_key].len)
+            table_prefetch_bucket(&e.arena, &s.db.keys, r.hash)
+        else:
+            r.hash = 0
+    if batch.count > 1:
+        for i in range(batch.count):
+            if batch.requests[i].hash:
+                table_prefetch_entry(&e.arena, &s.db.keys, batch.requests[i].hash)
+
+cdef bint argv_has_block(Session* s) noexcept nogil:
+    cdef uint32_t i
+    for i in range(s.argc):
+        if s.argv[i].block:
+            return True
+    return False
+
+cdef void free_blocks(Session* s) noexcept nogil:
+    """Free the large arguments that the command has not taken over."""
+    cdef uint32_t i
+    for i in range(s.argc):
+        if unlikely(s.argv[i].block):
+            arena_free(&s.engine.arena, s.argv[i].block)
+            s.argv[i].block = 0
+
+cdef void rebuild_request(Session* s, char* rest, size_t n) noexcept nogil:
+    """Put a request with large arguments back into the inbox as bytes, in front of `rest`."""
+    cdef char head[32]
+    cdef uint32_t i
+    cdef size_t tail = n
+    cdef char* copy = NULL
+    if n:
+        copy = <char*>malloc(n)
+        if copy == NULL:
+            session_close(s, False)
+            return
+        memcpy(copy, rest, n)
+    s.inbox_len = 0
+    inbox_append(s, head, snprintf(head, sizeof(head), b"*%u\r\n", s.argc))
+    for i in range(s.argc):
+        inbox_append(s, head, snprintf(head, sizeof(head), b"$%u\r\n", s.argv[i].len))
+        inbox_append(s, s.argv[i].ptr, s.argv[i].len)
+        inbox_append(s, b"\r\n", 2)
+    free_blocks(s)
+    if copy != NULL:
+        inbox_append(s, copy, tail)
+        free(copy)
+    n = parser_big_bytes(&s.parser)
+    if n and inbox_reserve(s, n):
+        parser_unread(&s.parser, &s.engine.arena, s.inbox + s.inbox_len)
+        s.inbox_len += n
+    else:
+        parser_free(&s.parser, &s.engine.arena)
+        parser_init(&s.parser)
+
+# ---------------------------------------------------------------- running a command
+
+cdef inline void call(Session* s) noexcept nogil:
+    """Run s.command and account for it."""
+    cdef Engine* e = s.engine
+    cdef Command* c = s.command
+    cdef CommandCounters* n
+    cdef Session* outer = e.current
+    cdef uint64_t start = e.now_ticks, took, us
+    cdef Status status
+    e.current = s
+    e.depth += 1
+    status = c.fn(s)
+    e.depth -= 1
+    e.current = outer
+    e.now_ticks = ticks()
+    took = e.now_ticks - start
+    n = &e.counters[c.id]
+    n.calls += 1
+    n.ticks += took
+    us = (took * e.us_per_tick) >> 32
+    n.histogram[64 - clz64(us << 1 | 1) - 1 if us < <uint64_t>0x40000000 else 31] += 1
+    if unlikely(status == FAILED):
+        n.failed += 1
+    e.stats.commands += 1
+    s.commands += 1
+    s.last_command = c
+    if unlikely(took >= e.slow_ticks) and c.flags & SKIP_SLOWLOG == 0 and e.on_slow != NULL:
+        s.command = c
+        e.on_slow(s, us)
+
+cdef void session_run(Session* s, Slice* argv, uint32_t argc) noexcept nogil:
+    cdef Engine* e = s.engine
+    cdef Slice* outer_argv = s.argv
+    cdef uint32_t outer_argc = s.argc
+    cdef Command* outer_command = s.command
+    cdef uint64_t outer_hash = s.hash
+    cdef Command* c = find_command(argv, argc)
+    s.argv = argv
+    s.argc = argc
+    s.command = c
+    s.hash = 0
+    if c != NULL and c.first_key > 0 and argc > <uint32_t>c.first_key:
+        s.hash = hash_bytes(&e.arena.head.seed, argv[c.first_key].ptr, argv[c.first_key].len)
+    if s.flags & IN_EXEC:
+        call(s)
+        if e.gate & GATE_MONITORS:
+            show_monitors(s)
+    else:
+        refresh_clock(e)
+        e.now_ticks = ticks()
+        run_gated(s)
+    s.argv = outer_argv
+    s.argc = outer_argc
+    s.command = outer_command
+    s.hash = outer_hash
+
+cdef bint run_gated(Session* s) noexcept nogil:
+    """Run a command when some gate is set; False if it must wait (CLIENT PAUSE)."""
+    cdef Engine* e = s.engine
+    cdef OutMark mark
+    cdef uint32_t mute = s.gate & (REPLY_OFF | REPLY_SKIP)
+    if mute:
+        output_mark(&s.out, &mark)
+    if admit(s):
+        if e.gate & GATE_PAUSED and is_paused(s):
+            s.flags |= IS_PAUSED
+            session_wait(s)
+            return False
+        if s.gate & QUEUEING and s.command.flags & IN_MULTI == 0:
+            queue_hook(s)
+        else:
+            call(s)
+            if e.gate & GATE_MONITORS:
+                show_monitors(s)
+    # CLIENT REPLY ON, run while muted, clears REPLY_OFF itself: then its reply stays
+    if mute and (s.gate & (REPLY_OFF | REPLY_SKIP)):
+        output_rollback(&s.out, &mark)
+    if s.gate & REPLY_SKIP:
+        s.gate &= ~<uint32_t>REPLY_SKIP
+    if s.gate & REPLY_SKIP_NEXT:
+        s.gate = (s.gate & ~<uint32_t>REPLY_SKIP_NEXT) | REPLY_SKIP
+    if s.pushes != NULL:
+        output_move(&s.out, s.pushes)
+        free(s.pushes)
+        s.pushes = NULL
+    return True
+
+cdef void show_monitors(Session* s) noexcept nogil:
+    """Tell MONITOR's clients of a command that has run, so that EXEC comes behind what it ran."""
+    if s.command.flags & (SKIP_MONITOR | ADMIN) == 0:
+        s.engine.on_monitor(s)
+
+cdef void reject(Session* s) noexcept nogil:
+    """Count a command that is refused before it runs, and spoil the transaction it was meant for."""
+    if s.command != NULL:
+        s.engine.counters[s.command.id].rejected += 1
+    if s.gate & QUEUEING:
+        s.flags |= DIRTY_EXEC
+
+cdef void refuse(Session* s, const char* text) noexcept nogil:
+    """Answer a known command that may not run."""
+    cdef char reason[256]
+    reject(s)
+    if s.gate & QUEUEING and s.command.flags & RUNS_QUEUE:
+        snprintf(reason, sizeof(reason), b"EXECABORT Transaction discarded because of: %s",
+                 text + 4 if strncmp(text, b"ERR ", 4) == 0 else text)
+        discard_hook(s)
+        text = reason
+    fail(s, text)
+
+cdef bint admit(Session* s) noexcept nogil:
+    """Whether the command may run now; else an error reply has been written."""
+    cdef Engine* e = s.engine
+    cdef Command* c = s.command
+    cdef uint64_t flags
+    cdef char text[192]
+    if c == NULL or c.fn == NULL:
+        reject(s)
+        if c == NULL:
+            fail_unknown(s)
+        else:
+            fail_arity(s) if s.argc < 2 else fail_subcommand(s)
+        return False
+    if not arity_fits(c, s.argc):
+        arity_text(c, text, sizeof(text))
+        refuse(s, text)
+        return False
+    if s.gate & NEED_AUTH and c.flags & NO_AUTH == 0:
+        refuse(s, b"NOAUTH Authentication required.")
+        return False
+    flags = c.flags
+    if s.gate & QUEUEING:
+        if flags & NO_MULTI:
+            refuse(s, b"ERR Command not allowed inside a transaction")
+            return False
+        if flags & RUNS_QUEUE:
+            flags |= s.queued_flags
+    if e.gate & GATE_MAXMEMORY and not evict_if_needed(e) and flags & DENYOOM:
+        refuse(s, b"OOM command not allowed when used memory > 'maxmemory'.")
+        return False
+    if s.flags & IS_MONITOR and c.flags & (WRITE | READONLY | MAY_REPLICATE):
+        refuse(s, b"ERR Replica can't interact with the keyspace")
+        return False
+    if s.gate & SUBSCRIBED and c.flags & IN_SUBSCRIBE == 0 and s.out.protocol == 2:
+        snprintf(text, sizeof(text), b"ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+                 b"RESET are allowed in this context", c.name)
+        refuse(s, text)
+        return False
+    return True
+
+cdef bint is_paused(Session* s) noexcept nogil:
+    cdef Engine* e = s.engine
+    cdef uint64_t flags = s.command.flags
+    if e.pause_until_ms <= e.now_ms:
+        return False
+    if flags & IN_PAUSE or s.flags & (IN_EXEC | IS_INTERNAL):
+        return False
+    if flags & RUNS_QUEUE:
+        flags |= s.queued_flags
+    elif s.gate & QUEUEING and not e.pause_all:
+        return False                # queueing writes nothing
+    return e.pause_all or (flags & (WRITE | MAY_REPLICATE)) != 0
+
+# ---------------------------------------------------------------- output and closing
+
+cdef void session_push(Session* s, const char* p, size_t n) noexcept nogil:
+    if s.gate & (CLOSE_AFTER | CLOSE_NOW):
+        return
+    if s.engine.current != s:
+        output_put(&s.out, p, n)
+        session_make_ready(s)
+        return
+    if s.pushes == NULL:
+        s.pushes = <Output*>malloc(sizeof(Output))
+        if s.pushes == NULL:
+            s.out.broken = True
+            return
+        output_init(s.pushes, &s.engine.arena)
+    output_put(s.pushes, p, n)
+
+cdef void session_make_ready(Session* s) noexcept nogil:
+    cdef Engine* e = s.engine
+    if s.flags & (IN_READY | IS_INTERNAL):
+        return
+    s.flags |= IN_READY
+    s.next_ready = e.ready
+    e.ready = s
+    if e.wake != NULL and e.current == NULL:
+        e.wake(e)
+
+cdef Session* session_next_ready(Engine* e) noexcept nogil:
+    cdef Session* s = e.ready
+    if s != NULL:
+        e.ready = s.next_ready
+        s.next_ready = NULL
+        s.flags &= ~<uint32_t>IN_READY
+    return s
+
+cdef void session_close(Session* s, bint after_output) noexcept nogil:
+    s.gate |= CLOSE_AFTER if after_output else CLOSE_NOW
+    if s.engine.current != s:
+        session_make_ready(s)
+
+cdef void session_wait(Session* s) noexcept nogil:
+    s.gate |= WAITING
+
+cdef void session_continue(Session* s) noexcept nogil:
+    s.gate &= ~<uint32_t>WAITING
+    s.flags &= ~<uint32_t>IS_PAUSED
+    session_make_ready(s)
+
+cdef int output_class(const Session* s) noexcept nogil:
+    return CLASS_PUBSUB if s.flags & IS_PUBSUB else CLASS_NORMAL
+
+cdef bint over_output_limit(Session* s) noexcept nogil:
+    """Whether the queue is over its class's limit: the hard one now, or the soft one for too long."""
+    cdef OutputLimit* limit = &s.engine.config.output_limits[output_class(s)]
+    cdef int64_t now = s.engine.now_ms // 1000
+    if limit.hard and s.out.held >= limit.hard:
+        return True
+    if limit.soft == 0 or s.out.held < limit.soft:
+        s.soft_limit_since = 0
+        return False
+    if s.soft_limit_since == 0:
+        s.soft_limit_since = now
+        return False
+    return now - s.soft_limit_since > limit.soft_seconds
+
+cdef void check_output_limit(Session* s) noexcept nogil:
+    if s.out.held and s.gate & CLOSE_NOW == 0 and s.flags & IS_INTERNAL == 0 and over_output_limit(s):
+        s.engine.stats.output_limit_disconnections += 1
+        session_close(s, False)
+
+cdef void session_settle(Session* s) noexcept nogil:
+    output_detach(&s.out)
+    if s.out.broken:
+        s.gate |= CLOSE_NOW
+    check_output_limit(s)
+    count_memory(s)
+
+cdef void session_cron(Session* s) noexcept nogil:
+    cdef Engine* e = s.engine
+    cdef size_t room
+    cdef char* smaller
+    cdef int64_t idle = (e.now_ms - s.active_ms) // 1000
+    if e.config.timeout and idle > e.config.timeout and s.flags & (IS_PUBSUB | IS_MONITOR) == 0 \
+            and (s.gate & WAITING == 0 or s.flags & IS_PAUSED):
+        session_close(s, False)
+        return
+    # an inbox that has been idle, or is far larger than lately needed, goes back
+    if s.inbox_room and (idle > 2 or (s.inbox_room > 32768 and s.inbox_peak * 2 < s.inbox_room)):
+        room = s.inbox_len
+        if idle <= 2 and room < s.inbox_peak:
+            room = s.inbox_peak
+        if room == 0 and idle > 2:
+            free(s.inbox)
+            s.inbox = NULL
+            s.inbox_room = 0
+        else:
+            smaller = <char*>realloc(s.inbox, room if room else 1)
+            if smaller != NULL:
+                s.inbox = smaller
+                s.inbox_room = room if room else 1
+    s.inbox_peak = s.inbox_len
+    check_output_limit(s)
+    count_memory(s)
+
+# ---------------------------------------------------------------- errors
+
+cdef Status fail(Session* s, const char* text) noexcept nogil:
+    return fail_bytes(s, text, strlen(text))
+
+cdef Status fail_bytes(Session* s, const char* p, size_t n) noexcept nogil:
+    reply_error(&s.out, p, n)
+    count_error(s.engine, p, n)
+    return FAILED
+
+cdef void count_error(Engine* e, const char* p, size_t n) noexcept nogil:
+    """INFO errorstats: count by the error's first word."""
+    cdef size_t word = 0
+    cdef uint32_t i
+    e.stats.errors += 1
+    while word < n and word < 31 and p[word] != c' ':
+        word += 1
+    for i in range(e.error_codes):
+        if memcmp(e.error_counts[i].code, p, word) == 0 and e.error_counts[i].code[word] == 0:
+            e.error_counts[i].count += 1
+            return
+    if e.error_codes < MAX_ERROR_CODES:
+        i = e.error_codes
+        memset(e.error_counts[i].code, 0, 32)
+        memcpy(e.error_counts[i].code, p, word)
+        e.error_counts[i].count = 1
+        e.error_codes += 1
+
+cdef Status fail_status(Session* s, Status status) noexcept nogil:
+    if status == BAD_INT:
+        return fail(s, b"ERR value is not an integer or out of range")
+    if status == NO_MEMORY:
+        return fail(s, b"OOM the store's memory is full")
+    if status == BAD_TIME:
+        return fail(s, b"ERR invalid expire time")
+    return status
+
+cdef Status fail_syntax(Session* s) noexcept nogil:
+    return fail(s, b"ERR syntax error")
+
+cdef Status fail_wrong_type(Session* s) noexcept nogil:
+    return fail(s, b"WRONGTYPE Operation against a key holding the wrong kind of value")
+
+cdef void arity_text(const Command* c, char* text, size_t room) noexcept nogil:
+    snprintf(text, room, b"ERR wrong number of arguments for '%s' command", c.name)
+
+cdef Status fail_arity(Session* s) noexcept nogil:
+    cdef char text[160]
+    arity_text(s.command, text, sizeof(text))
+    return fail(s, text)
+
+cdef Status fail_unknown(Session* s) noexcept nogil:
+    """Name the command and the first of its arguments, as far as 128 bytes go."""
+    cdef char text[512]
+    cdef char args[192]
+    cdef int used = 0, room
+    cdef uint32_t i
+    args[0] = 0
+    for i in range(1, s.argc):
+        if used >= 128:
+            break
+        room = 128 - used
+        used += snprintf(args + used, sizeof(args) - used, b"'%.*s' ",
+                         <int>s.argv[i].len if s.argv[i].len < <uint32_t>room else room, s.argv[i].ptr)
+    snprintf(text, sizeof(text), b"ERR unknown command '%.*s', with args beginning with: %s",
+             <int>s.argv[0].len if s.argv[0].len < 128 else 128, s.argv[0].ptr, args)
+    return fail(s, text)
+
+cdef Status fail_subcommand(Session* s) noexcept nogil:
+    cdef char text[320]
+    cdef char upper[40]
+    cdef int i = 0
+    cdef const char* name = s.command.name
+    while name[i] and i < 39:
+        upper[i] = <char>(name[i] - 32) if c'a' <= name[i] <= c'z' else name[i]
+        i += 1
+    upper[i] = 0
+    snprintf(text, sizeof(text), b"ERR unknown subcommand '%.*s'. Try %s HELP.",
+             <int>s.argv[1].len if s.argv[1].len < 128 else 128, s.argv[1].ptr, upper)
+    return fail(s, text)
+
+cdef bint is_word(const Slice* arg, const char* word) noexcept nogil:
+    cdef uint32_t i
+    cdef char c
+    for i in range(arg.len):
+        c = arg.ptr[i]
+        if c'A' <= c <= c'Z':
+            c += 32
+        if word[i] == 0 or c != word[i]:
+            return False
+    return word[arg.len] == 0
