@@ -12,9 +12,8 @@ from libc.stdint cimport int64_t
 from libc.string cimport memchr
 from minikv_core.numbers cimport parse_double, parse_int
 
-cdef extern from "Python.h":
-    int Py_EnterRecursiveCall(const char* where) except -1
-    void Py_LeaveRecursiveCall()
+cdef enum:
+    DEPTH_MAX = 1000            # replies within replies; each takes some of the C stack
 
 
 def decode(const unsigned char[::1] data not None, error=RuntimeError, Py_ssize_t offset=0):
@@ -23,7 +22,7 @@ def decode(const unsigned char[::1] data not None, error=RuntimeError, Py_ssize_
     error    class made of an error reply's text, a str without the '-'
     offset   where the reply starts
     returns  value, offset behind it
-    errors   EOFError the reply goes on behind the end of data; ValueError it is not RESP
+    errors   EOFError the reply goes on behind the end of data; ValueError it is not RESP, or too deep
     """
     cdef Py_ssize_t length = data.shape[0]
     cdef Cursor c
@@ -31,22 +30,25 @@ def decode(const unsigned char[::1] data not None, error=RuntimeError, Py_ssize_
         raise EOFError("reply is cut short")
     c.pos = <const char*>&data[offset]
     c.end = <const char*>&data[0] + length
+    c.depth = 0
     value = decode_value(&c, error)
     return value, c.pos - <const char*>&data[0]
 
 
 cdef object decode_value(Cursor* c, object error):
     """Decode the reply at the cursor, and move the cursor behind it."""
-    Py_EnterRecursiveCall(b" while decoding a reply")
-    try:
-        return decode_one(c, error)
-    finally:
-        Py_LeaveRecursiveCall()
+    if c.depth == DEPTH_MAX:
+        raise ValueError("replies are nested too deeply")
+    c.depth += 1
+    value = decode_one(c, error)
+    c.depth -= 1
+    return value
 
 
 cdef object decode_one(Cursor* c, object error):
     cdef const char* line
     cdef Py_ssize_t n
+    cdef int64_t size
     cdef char kind
     cdef double number
     while True:
@@ -57,7 +59,8 @@ cdef object decode_one(Cursor* c, object error):
         line += 1
         n -= 1
         if kind == c'$':
-            return read_bulk(c, read_int(line, n))
+            size = read_int(line, n)
+            return None if size == -1 else read_bulk(c, size)
         if kind == c':':
             return read_int(line, n)
         if kind == c'+':
@@ -118,10 +121,8 @@ cdef int64_t read_int(const char* p, Py_ssize_t n) except? -1:
 
 
 cdef object read_bulk(Cursor* c, int64_t n):
-    """Take n bytes and CRLF off the cursor; n = -1 is null."""
+    """Take n bytes and CRLF off the cursor."""
     cdef const char* p = c.pos
-    if n == -1:
-        return None
     if n < 0:
         raise ValueError("a length is negative")
     if c.end - p < 2 or n > c.end - p - 2:

@@ -77,15 +77,17 @@ cdef uint32_t format_int(char* p, int64_t n) noexcept nogil:
     returns  bytes written
     """
     cdef uint64_t u = <uint64_t>n
-    cdef uint32_t length = 1, at, pair
-    cdef uint32_t minus = 0
-    if n < 0:
+    cdef uint32_t minus = n < 0
+    cdef uint32_t length, at, pair
+    if minus:
         p[0] = c'-'
         p += 1
-        minus = 1
         u = 0 - u
-    while length < 20 and u >= TENS[length]:
-        length += 1
+    # Digits: log10(2) is close to 1233 / 4096.
+    length = <uint32_t>((64 - clz64(u | 1)) * 1233) >> 12
+    length += u >= TENS[length]
+    if length == 0:
+        length = 1
     at = length
     while u >= 100:
         pair = <uint32_t>(u % 100)

@@ -339,5 +339,9 @@ cdef class TestOutput:
         return self.out.nodes
 
     @property
+    def broken(self):
+        return bool(self.out.broken)
+
+    @property
     def arena_used(self):
         return self.arena.head.used

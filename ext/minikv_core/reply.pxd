@@ -22,10 +22,19 @@ cdef inline void reply_ok(Output* o) noexcept nogil:
     o.pos += 5
 
 cdef inline char* write_header(char* p, char kind, int64_t n) noexcept nogil:
-    """A type byte, a number, CRLF: 23 bytes at most, of which 4 are written anyway."""
+    """A type byte, a number, CRLF; p has room for 24 bytes, all of which may be written.
+
+    The common cases are one and two digits: one store.
+    """
+    cdef uint64_t tens
     if likely(<uint64_t>n < 10):
-        store_u32(p, <uint8_t>kind | (<uint32_t>(c'0' + n) << 8) | (<uint32_t>CRLF << 16))
+        store_u32(p, <uint32_t>(<uint8_t>kind + (n + 48) * 256) + (<uint32_t>CRLF << 16))
         return p + 4
+    if likely(<uint64_t>n < 100):
+        tens = <uint64_t>n * 103 >> 10
+        store_u64(p, <uint8_t>kind + (tens + 48) * 256 + (<uint64_t>n - 10 * tens + 48) * 65536
+                  + (<uint64_t>CRLF << 24))
+        return p + 5
     p[0] = kind
     p += 1
     p += format_int(p, n)
