@@ -84,6 +84,36 @@ cdef inline bint put(Segment* s, uint64_t hash, Ref ref, bint expires) noexcept 
     return True
 
 
+cdef inline void drop(Segment* s, uint64_t hash, Bucket* b, uint32_t index) noexcept nogil:
+    """Free a slot; counts of expiries are the caller's."""
+    cdef Bucket* home = &s.buckets[home_of(hash)]
+    b.tags[index] = 0
+    b.refs[index] = 0
+    b.expiring &= <uint16_t>~(1 << index)
+    if b != home:
+        home.shifted -= 1
+        if home.shifted == 0:
+            home.expiring &= ALL_SLOTS
+    s.count -= 1
+
+
+cdef bint make_room(Arena* a, Segment* s, uint32_t home) noexcept nogil:
+    """Move one entry out of a full window, deeper into its own; the farthest bucket's are the likeliest."""
+    cdef uint32_t shift, i
+    cdef uint64_t hash
+    cdef Bucket* b
+    for shift in range(MAX_SHIFT, -1, -1):
+        b = &s.buckets[(home + shift) % BUCKETS]
+        for i in range(<uint32_t>SLOTS):
+            prefetch(arena_at(a, b.refs[i]))
+        for i in range(<uint32_t>SLOTS):
+            hash = entry_hash(a, b.refs[i])
+            if put(s, hash, b.refs[i], (b.expiring >> i) & 1):
+                drop(s, hash, b, i)
+                return True
+    return False
+
+
 cdef inline void count_expiry(Segment* s, int64_t expiry_ms) noexcept nogil:
     s.expiring += 1
     s.next_expiry = min(s.next_expiry, expiry_ms)
@@ -208,6 +238,8 @@ cdef Status table_insert(Arena* a, Table* t, uint64_t hash, Ref ref, int64_t exp
         s = segment_of(a, t, hash)
         if put(s, hash, ref, expiry_ms >= 0):
             break
+        if make_room(a, s, home_of(hash)):
+            continue
         if split(a, t, s) != OK:
             return NO_MEMORY
     t.count += 1
@@ -277,17 +309,8 @@ cdef void table_remove(Arena* a, Table* t, uint64_t hash, Slot* slot) noexcept n
     Segments may merge or go: no slot or segment of this table is valid afterwards.
     """
     cdef Segment* s = slot.segment
-    cdef Bucket* b = slot.bucket
-    cdef Bucket* home = &s.buckets[home_of(hash)]
-    b.tags[slot.index] = 0
-    b.refs[slot.index] = 0
-    if (b.expiring >> slot.index) & 1:
-        table_set_expiring(t, slot, -1)
-    if b != home:
-        home.shifted -= 1
-        if home.shifted == 0:
-            home.expiring &= ALL_SLOTS
-    s.count -= 1
+    table_set_expiring(t, slot, -1)
+    drop(s, hash, slot.bucket, slot.index)
     t.count -= 1
     if t.count == 0:
         table_clear(a, t)
