@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint32_t
 
 cdef enum:
     INT_CHARS = 20              # longest int64: "-9223372036854775808"
-    DOUBLE_CHARS = 24           # longest double: "-2.2250738585072014e-308"
+    DOUBLE_CHARS = 25           # longest double: '-', 17 digits, 7 zeros
     LONG_DOUBLE_CHARS = 5120    # longest long double that is read or written, and a byte over
 
 cdef uint32_t format_int(char* p, int64_t n) noexcept nogil
