@@ -7,7 +7,7 @@
 # A class that is not closed ends with the pattern. After a mismatch only the last star needs to
 # take one byte more: what stands between two stars matched as early as it can, so a match costs at
 # most pattern times text.
-from libc.string cimport memchr
+from libc.stddef cimport size_t
 
 
 cdef bint glob_match(const char* pattern, size_t plen, const char* text, size_t tlen, bint ignore_case) noexcept nogil:

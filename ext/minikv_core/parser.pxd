@@ -60,17 +60,20 @@ cdef void batch_free(Batch* batch) noexcept nogil
 # Parse the whole requests in bytes[0:n) into the batch (emptied first). Slices point into `bytes` or
 # to blocks (ptr is always usable); a block in a slice belongs to the caller. Inline requests are
 # unquoted in place. Then [begin, end) are the bytes to keep and to give again, with what follows
-# them, as the start of the next call (empty if nothing is in progress; bytes of a big argument have
-# gone to its block). After PARSE_FULL begin is behind the last request and end is n.
+# them, as the start of the next call (empty if nothing is in progress; bytes of a big argument in
+# progress have gone to its block). After PARSE_FULL begin is behind the last request and end is n.
 # `error` is the text behind "-ERR Protocol error: ", valid until the next call with this batch.
 # While the session is not authenticated a batch holds one request, as it may be AUTH.
 cdef ParseStatus parse_batch(Parser* p, Arena* arena, const Limits* limits, char* bytes, size_t n,
                              Batch* batch, size_t* begin, size_t* end, const char** error) noexcept nogil
 
-# Where the next bytes of a big argument belong (NULL if none is in progress), and how many of them.
+# Where the next bytes of a big argument belong, and how many of them. NULL if none is in progress or
+# it is all there; then parse_batch with the bytes kept goes on with the request.
 cdef char* parser_big_room(Parser* p, Arena* arena, size_t* n) noexcept nogil
 cdef void parser_big_filled(Parser* p, size_t n) noexcept nogil
 # Bytes that parser_unread would give back.
 cdef size_t parser_big_bytes(const Parser* p) noexcept nogil
-# Forget the request in progress; the bytes in its big argument's block are copied to `into` first.
+# Forget the request in progress; the bytes in its big argument's block are copied to `into` first:
+# behind the bytes kept they make up the request again. For a request that started in the call
+# before, as one behind a batch's requests did: it has no other block.
 cdef void parser_unread(Parser* p, Arena* arena, char* into) noexcept nogil
