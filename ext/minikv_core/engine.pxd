@@ -313,6 +313,8 @@ cdef enum SessionFlag:          # facts that cost the hot path nothing
     IN_EXEC = 1 << 10
     IS_CLOSED = 1 << 11         # freed by the I/O model as soon as it can
     WANTS_WRITE = 1 << 12       # the I/O model waits until the socket takes more
+    TO_RESUME = 1 << 13         # WAITING has ended: the I/O model calls session_resume
+    PEER_DONE = 1 << 14         # the peer has closed its sending side
 
 cdef struct Session:
     Engine*   engine

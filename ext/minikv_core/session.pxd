@@ -7,6 +7,7 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from minikv_core.engine cimport Command, Engine, Session
+from minikv_core.output cimport Output
 from minikv_core.types cimport Slice, Status
 
 cdef Session* session_new(Engine* e, int fd, uint32_t flags) noexcept nogil     # NULL = no memory
@@ -29,9 +30,9 @@ cdef void session_received(Session* s, size_t n) noexcept nogil
 # must be attached. Blocks in the slices stay the caller's unless the command zeroed them.
 cdef void session_run(Session* s, Slice* argv, uint32_t argc) noexcept nogil
 
-# Send bytes that are no reply (a message, a line of MONITOR): at once, or, to the session that runs,
-# behind its command's reply. They are sent whatever CLIENT REPLY says.
-cdef void session_push(Session* s, const char* p, size_t n) noexcept nogil
+# Send what is no reply (a message, a line of MONITOR): at once, or, to the session that runs, behind
+# its command's reply. It is sent whatever CLIENT REPLY says. The bytes are copied; no block is among them.
+cdef void session_push(Session* s, const Output* message) noexcept nogil
 # Let the I/O model look at another session (it got output, or must be closed).
 cdef void session_make_ready(Session* s) noexcept nogil
 cdef Session* session_next_ready(Engine* e) noexcept nogil

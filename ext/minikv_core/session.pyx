@@ -19,7 +19,7 @@ from minikv_core.eviction cimport evict_if_needed
 from minikv_core.hash cimport hash_bytes
 from minikv_core.memory cimport clz64, likely, unlikely
 from minikv_core.output cimport (
-    SCRATCH_BYTES, OutMark, Output, output_attach, output_detach, output_free, output_init, output_mark,
+    SCRATCH_BYTES, OutMark, OutNode, Output, output_attach, output_detach, output_free, output_init, output_mark,
     output_move, output_put, output_rollback,
 )
 from minikv_core.parser cimport (
@@ -217,6 +217,7 @@ cdef void session_feed(Session* s, char* bytes, size_t n) noexcept nogil:
         count_memory(s)
 
 cdef void session_resume(Session* s) noexcept nogil:
+    s.flags &= ~<uint32_t>TO_RESUME
     begin_feed(s, 0)
     run_inbox(s)
 
@@ -560,20 +561,25 @@ cdef bint is_paused(Session* s) noexcept nogil:
 
 # ---------------------------------------------------------------- output and closing
 
-cdef void session_push(Session* s, const char* p, size_t n) noexcept nogil:
+cdef void session_push(Session* s, const Output* message) noexcept nogil:
+    cdef Output* o = &s.out
+    cdef OutNode* node = message.head
     if s.gate & (CLOSE_AFTER | CLOSE_NOW):
         return
-    if s.engine.current != s:
-        output_put(&s.out, p, n)
-        session_make_ready(s)
-        return
-    if s.pushes == NULL:
-        s.pushes = <Output*>malloc(sizeof(Output))
+    if s.engine.current == s:
         if s.pushes == NULL:
-            s.out.broken = True
-            return
-        output_init(s.pushes, &s.engine.arena)
-    output_put(s.pushes, p, n)
+            s.pushes = <Output*>malloc(sizeof(Output))
+            if s.pushes == NULL:
+                s.out.broken = True
+                return
+            output_init(s.pushes, &s.engine.arena)
+        o = s.pushes
+    while node != NULL:
+        output_put(o, <char*>(node + 1) + node.start, node.end - node.start)
+        node = node.next
+    output_put(o, message.base, <size_t>(message.pos - message.base))
+    if o == &s.out:
+        session_make_ready(s)
 
 cdef void session_make_ready(Session* s) noexcept nogil:
     cdef Engine* e = s.engine
@@ -603,7 +609,7 @@ cdef void session_wait(Session* s) noexcept nogil:
 
 cdef void session_continue(Session* s) noexcept nogil:
     s.gate &= ~<uint32_t>WAITING
-    s.flags &= ~<uint32_t>IS_PAUSED
+    s.flags = (s.flags & ~<uint32_t>IS_PAUSED) | TO_RESUME
     session_make_ready(s)
 
 cdef int output_class(const Session* s) noexcept nogil:
