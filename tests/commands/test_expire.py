@@ -91,8 +91,14 @@ def test_conditions(client, command, old, new, words, applies):
 @pytest.mark.parametrize(
     ("old", "words", "applies"),
     [
-        (None, ["NX"], True), (100, ["NX"], False), (None, ["XX"], False), (100, ["XX"], True),
-        (None, ["GT"], False), (100, ["GT"], False), (None, ["LT"], True), (100, ["LT"], True),
+        (None, ["NX"], True),
+        (100, ["NX"], False),
+        (None, ["XX"], False),
+        (100, ["XX"], True),
+        (None, ["GT"], False),
+        (100, ["GT"], False),
+        (None, ["LT"], True),
+        (100, ["LT"], True),
     ],
 )
 def test_conditions_on_a_past_time(client, old, words, applies):
@@ -113,7 +119,10 @@ def test_argument_errors(client, command):
     incompatible = "ERR NX and XX, GT or LT options at the same time are not compatible"
     for words in [("NX", "XX"), ("NX", "GT"), ("lt", "nx"), ("NX", "XX", "GT", "LT")]:
         assert error(client, command, "k", 10, *words) == incompatible
-    assert error(client, command, "k", 10, "GT", "LT") == "ERR GT and LT options at the same time are not compatible"
+    assert (
+        error(client, command, "k", 10, "GT", "LT")
+        == "ERR GT and LT options at the same time are not compatible"
+    )
     assert client.cmd("TTL", "k") == -1
 
 
@@ -170,7 +179,9 @@ def test_show_expiry(client, command):
     client.cmd("SET", "k", "v")
     assert client.cmd(command, "k") == -1
     assert error(client, command) == f"ERR wrong number of arguments for '{command.lower()}' command"
-    assert error(client, command, "k", "k") == f"ERR wrong number of arguments for '{command.lower()}' command"
+    assert (
+        error(client, command, "k", "k") == f"ERR wrong number of arguments for '{command.lower()}' command"
+    )
 
 
 @pytest.mark.parametrize("value", ["v", "12345", "x" * 100, "x" * 20_000])
@@ -185,7 +196,14 @@ def test_persist(client, value):
 
 
 def test_expired_key_is_gone(client):
-    for command in [("GET", "k"), ("EXISTS", "k"), ("TTL", "k"), ("EXPIRE", "k", 100), ("PERSIST", "k"), ("DEL", "k")]:
+    for command in [
+        ("GET", "k"),
+        ("EXISTS", "k"),
+        ("TTL", "k"),
+        ("EXPIRE", "k", 100),
+        ("PERSIST", "k"),
+        ("DEL", "k"),
+    ]:
         client.cmd("SET", "k", "v", "PX", 1)
         time.sleep(0.003)
         assert client.cmd(*command) in (None, 0, -2)

@@ -9,8 +9,16 @@ NOT_INT32 = "ERR value is out of range, value must between -2147483648 and 21474
 NO_DATABASE = "ERR DB index is out of range"
 SAME_OBJECTS = "ERR source and destination objects are the same"
 VALUES = ["", "v", "12345", "-7", "x" * 44, "x" * 45, "x" * 300, "x" * 16_383, "x" * 16_384, "x" * 200_000]
-BAD_DATABASES = [("x", NOT_INTEGER), ("", NOT_INTEGER), (2**63, NOT_INTEGER), (2**31, NOT_INT32), (-(2**31) - 1, NOT_INT32),
-                 (16, NO_DATABASE), (-1, NO_DATABASE), (2**31 - 1, NO_DATABASE)]
+BAD_DATABASES = [
+    ("x", NOT_INTEGER),
+    ("", NOT_INTEGER),
+    (2**63, NOT_INTEGER),
+    (2**31, NOT_INT32),
+    (-(2**31) - 1, NOT_INT32),
+    (16, NO_DATABASE),
+    (-1, NO_DATABASE),
+    (2**31 - 1, NO_DATABASE),
+]
 
 
 def error(client, *words):
@@ -274,8 +282,18 @@ def test_move_errors(client):
 
 @pytest.mark.parametrize(
     ("value", "encoding"),
-    [("1", b"int"), (str(2**63 - 1), b"int"), (str(-(2**63)), b"int"), (str(2**63), b"embstr"), ("", b"embstr"),
-     ("01", b"embstr"), ("v", b"embstr"), ("x" * 44, b"embstr"), ("x" * 45, b"raw"), ("x" * 100_000, b"raw")],
+    [
+        ("1", b"int"),
+        (str(2**63 - 1), b"int"),
+        (str(-(2**63)), b"int"),
+        (str(2**63), b"embstr"),
+        ("", b"embstr"),
+        ("01", b"embstr"),
+        ("v", b"embstr"),
+        ("x" * 44, b"embstr"),
+        ("x" * 45, b"raw"),
+        ("x" * 100_000, b"raw"),
+    ],
 )
 def test_object_encoding(client, value, encoding):
     client.cmd("SET", "a", value)
@@ -301,20 +319,24 @@ def test_object_refcount(client, value):
 def test_object_idletime_and_freq(client):
     client.cmd("SET", "a", 1)
     assert client.cmd("OBJECT", "IDLETIME", "a") in (0, 1)
-    adjust = "Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+    adjust = (
+        "Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+    )
     assert error(client, "OBJECT", "FREQ", "a") == (
-        f"ERR An LFU maxmemory policy is not selected, access frequency not tracked. {adjust}")
+        f"ERR An LFU maxmemory policy is not selected, access frequency not tracked. {adjust}"
+    )
     client.cmd("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu")
     try:
         client.cmd("SET", "b", 1)
         assert client.cmd("OBJECT", "FREQ", "b") == 5
         client.cmd("GET", "b")
-        assert client.cmd("OBJECT", "FREQ", "b") == 6       # a counter of 5 always grows
+        assert client.cmd("OBJECT", "FREQ", "b") == 6  # a counter of 5 always grows
         for _ in range(500):
             client.cmd("GET", "b")
         assert 6 < client.cmd("OBJECT", "FREQ", "b") < 60
         assert error(client, "OBJECT", "IDLETIME", "b") == (
-            f"ERR An LFU maxmemory policy is selected, idle time not tracked. {adjust}")
+            f"ERR An LFU maxmemory policy is selected, idle time not tracked. {adjust}"
+        )
         assert client.cmd("OBJECT", "IDLETIME", "none") is None
         assert client.cmd("OBJECT", "FREQ", "none") is None
     finally:
@@ -360,8 +382,18 @@ def test_touch_moves_the_clock_even_with_no_touch(client):
         client.cmd("CONFIG", "SET", "maxmemory-policy", "noeviction")
 
 
-@pytest.mark.parametrize("command", [("TTL", "a"), ("PEXPIRETIME", "a"), ("EXISTS", "a"), ("TYPE", "a"),
-                                     ("OBJECT", "ENCODING", "a"), ("KEYS", "*"), ("SCAN", "0")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("TTL", "a"),
+        ("PEXPIRETIME", "a"),
+        ("EXISTS", "a"),
+        ("TYPE", "a"),
+        ("OBJECT", "ENCODING", "a"),
+        ("KEYS", "*"),
+        ("SCAN", "0"),
+    ],
+)
 def test_looking_does_not_touch(client, command):
     client.cmd("CONFIG", "SET", "maxmemory-policy", "allkeys-lfu")
     try:
@@ -456,11 +488,25 @@ def test_swapdb_errors(client):
 @pytest.mark.parametrize(
     ("change", "aborts"),
     [
-        (("DEL", "a"), True), (("UNLINK", "a"), True), (("EXPIRE", "a", 100), True), (("EXPIRE", "a", -1), True),
-        (("RENAME", "a", "z"), True), (("RENAME", "z", "a"), True), (("COPY", "z", "a", "REPLACE"), True),
-        (("MOVE", "a", 1), True), (("FLUSHDB",), True), (("FLUSHALL",), True), (("SWAPDB", 0, 1), True),
-        (("TOUCH", "a"), False), (("DEL", "z"), False), (("EXPIRE", "a", 1, "XX"), False), (("PERSIST", "a"), False),
-        (("COPY", "a", "y"), False), (("RENAME", "a", "a"), False), (("SWAPDB", 2, 3), False), (("SELECT", 0), False),
+        (("DEL", "a"), True),
+        (("UNLINK", "a"), True),
+        (("EXPIRE", "a", 100), True),
+        (("EXPIRE", "a", -1), True),
+        (("RENAME", "a", "z"), True),
+        (("RENAME", "z", "a"), True),
+        (("COPY", "z", "a", "REPLACE"), True),
+        (("MOVE", "a", 1), True),
+        (("FLUSHDB",), True),
+        (("FLUSHALL",), True),
+        (("SWAPDB", 0, 1), True),
+        (("TOUCH", "a"), False),
+        (("DEL", "z"), False),
+        (("EXPIRE", "a", 1, "XX"), False),
+        (("PERSIST", "a"), False),
+        (("COPY", "a", "y"), False),
+        (("RENAME", "a", "a"), False),
+        (("SWAPDB", 2, 3), False),
+        (("SELECT", 0), False),
     ],
 )
 def test_watchers_are_told(client, change, aborts):

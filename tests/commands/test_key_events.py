@@ -33,7 +33,9 @@ class Events:
             if message["channel"] == b"end":
                 return found
             channel = message["channel"].decode()
-            found.append(f"{channel[len('__keyspace@')]}:{channel.split('__:', 1)[1]} {message['data'].decode()}")
+            found.append(
+                f"{channel[len('__keyspace@')]}:{channel.split('__:', 1)[1]} {message['data'].decode()}"
+            )
 
     def close(self):
         self.client.cmd("CONFIG", "SET", "notify-keyspace-events", "")
@@ -100,9 +102,23 @@ def test_overwritten(client, events):
     assert events.of("COPY", "b", "a", "REPLACE") == ["0:a new", "0:a copy_to", "0:a overwritten"]
 
 
-@pytest.mark.parametrize("command", [("DEL", "a"), ("EXISTS", "a"), ("TTL", "a"), ("EXPIRE", "a", "1"), ("SCAN", "0"),
-                                     ("SCAN", "0", "MATCH", "zz*"), ("RANDOMKEY",), ("RENAME", "a", "c"),
-                                     ("RENAME", "b", "a"), ("COPY", "b", "a"), ("TYPE", "a"), ("OBJECT", "FREQ", "a")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("DEL", "a"),
+        ("EXISTS", "a"),
+        ("TTL", "a"),
+        ("EXPIRE", "a", "1"),
+        ("SCAN", "0"),
+        ("SCAN", "0", "MATCH", "zz*"),
+        ("RANDOMKEY",),
+        ("RENAME", "a", "c"),
+        ("RENAME", "b", "a"),
+        ("COPY", "b", "a"),
+        ("TYPE", "a"),
+        ("OBJECT", "FREQ", "a"),
+    ],
+)
 def test_expired(client, events, command):
     """An expired key leaves with one event, whoever comes across it first."""
     client.cmd("SET", "b", 1)
@@ -112,6 +128,6 @@ def test_expired(client, events, command):
         client.cmd(*command)
         while command == ("RANDOMKEY",) and client.cmd("DBSIZE") == 2:
             client.cmd(*command)
-    except Exception:           # RENAME of a missing key
+    except Exception:  # RENAME of a missing key
         pass
     assert events.taken().count("0:a expired") == 1

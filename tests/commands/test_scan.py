@@ -112,7 +112,7 @@ def test_scan_count_is_about_kept(client):
     fill(client, 3000)
     for count in [1, 10, 100, 1000]:
         _, keys = client.cmd("SCAN", 0, "COUNT", count)
-        assert count <= len(keys) < count + 108     # a home bucket more than asked for, at most
+        assert count <= len(keys) < count + 108  # a home bucket more than asked for, at most
 
 
 def test_scan_match(client):
@@ -151,7 +151,7 @@ def test_scan_removes_expired_keys_that_it_does_not_ask_for(client, options):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_scan_guarantee_under_inserts_and_deletes(client, seed):
-    """Keys that are there from the first call to the last are returned, whatever splits and merges meanwhile."""
+    """Keys there from the first call to the last are returned, whatever splits and merges meanwhile."""
     rng = random.Random(seed)
     lasting = fill(client, 300, "lasting:%d")
     fill(client, 1500, "going:%d")
@@ -168,7 +168,9 @@ def test_scan_guarantee_under_inserts_and_deletes(client, seed):
     assert lasting <= set(scan_all(client, "COUNT", 5, between=change))
 
 
-@pytest.mark.parametrize("cursor", [1, 2**31, 2**32 - 1, 2**32, 2**40 + 12345, 2**63, 2**64 - 1, "007", "+1", " 1"])
+@pytest.mark.parametrize(
+    "cursor", [1, 2**31, 2**32 - 1, 2**32, 2**40 + 12345, 2**63, 2**64 - 1, "007", "+1", " 1"]
+)
 def test_scan_takes_any_cursor(client, cursor):
     names = fill(client, 500)
     following, keys = client.cmd("SCAN", cursor)
@@ -232,4 +234,4 @@ def test_randomkey_is_spread(client):
     names = fill(client, 2000)
     drawn = {client.cmd("RANDOMKEY") for _ in range(1000)}
     assert drawn <= names
-    assert len(drawn) > 600                     # 787 expected for a uniform draw
+    assert len(drawn) > 600  # 787 expected for a uniform draw
