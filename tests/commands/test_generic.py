@@ -320,7 +320,8 @@ def test_object_idletime_and_freq(client):
     client.cmd("SET", "a", 1)
     assert client.cmd("OBJECT", "IDLETIME", "a") in (0, 1)
     adjust = (
-        "Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+        "Please note that when switching between policies at runtime LRU and LFU data "
+        "will take some time to adjust."
     )
     assert error(client, "OBJECT", "FREQ", "a") == (
         f"ERR An LFU maxmemory policy is not selected, access frequency not tracked. {adjust}"
