@@ -49,8 +49,8 @@ cdef struct Parser:         # what a session keeps of a request that is not whol
 cdef enum ParseStatus:
     PARSE_MORE = 0          # all whole requests are in the batch; the rest is not whole (or empty)
     PARSE_FULL = 1          # the batch is full; call again behind the last request's end
-    PARSE_ERROR = 2         # behind the batch's requests comes a violation; its text is given
-    PARSE_NO_MEMORY = 3     # a big argument does not fit in the arena
+    PARSE_ERROR = 2         # behind the batch's requests comes a violation; its text is given, the input is over
+    PARSE_NO_MEMORY = 3     # behind them comes a request that memory cannot hold; the input is over
 
 cdef void parser_init(Parser* p) noexcept nogil
 cdef void parser_free(Parser* p, Arena* arena) noexcept nogil

@@ -110,7 +110,7 @@ cdef ParseStatus parse_batch(Parser* p, Arena* arena, const Limits* limits, char
     begin[0] = <size_t>(start - bytes)
     end[0] = <size_t>(c.pos - bytes) if p.big else n
     error[0] = c.error
-    if step == PARSE_ERROR:
+    if step == PARSE_ERROR or step == PARSE_NO_MEMORY:
         parser_free(p, arena)
     return <ParseStatus>step
 
@@ -136,9 +136,9 @@ cdef int parse_request(Cursor* c) noexcept nogil:
             if step != STEP_DONE or p.missing == 0:
                 return step
         p.bulk = -1
-        step = read_args(c, NULL, &batch.slices, &batch.used, &batch.room)
-        if step == PARSE_MORE or step == PARSE_NO_MEMORY:
-            step = keep_args(c, step, start, first)
+        step = read_args(c, 0, &batch.slices, &batch.used, &batch.room)
+        if step == PARSE_MORE:
+            step = keep_args(c, start, first)
     if likely(step == STEP_DONE):
         add_request(c, first)
     else:
@@ -157,7 +157,7 @@ cdef void add_request(Cursor* c, uint32_t first) noexcept nogil:
         batch.count += 1
 
 
-cdef int keep_args(Cursor* c, int step, char* start, uint32_t first) noexcept nogil:
+cdef int keep_args(Cursor* c, char* start, uint32_t first) noexcept nogil:
     """Move the arguments of a request that is not whole from the batch to the parser."""
     cdef Parser* p = c.p
     cdef Batch* batch = c.batch
@@ -165,14 +165,13 @@ cdef int keep_args(Cursor* c, int step, char* start, uint32_t first) noexcept no
     cdef uint32_t count = batch.used - first, i
     if count:
         if not resize(&p.args, &p.room, max(<uint32_t>ARGS_ROOM, count)):
-            parser_free(p, c.arena)     # all bytes are still where they were given
             return PARSE_NO_MEMORY
         memcpy(p.args, slices, <size_t>count * sizeof(Slice))
         for i in range(count):
             p.args[i].ptr = <char*><size_t>(slices[i].ptr - start)
     p.argc = count
     p.scanned = <size_t>(c.pos - start)
-    return step
+    return PARSE_MORE
 
 
 cdef int resume_request(Cursor* c) noexcept nogil:
@@ -183,7 +182,7 @@ cdef int resume_request(Cursor* c) noexcept nogil:
     cdef uint32_t i
     cdef int step
     c.pos = c.bytes + p.scanned
-    step = read_args(c, c.bytes, &p.args, &p.argc, &p.room)
+    step = read_args(c, <size_t>c.bytes, &p.args, &p.argc, &p.room)
     p.scanned = <size_t>(c.pos - c.bytes)
     if step != STEP_DONE:
         return step
@@ -225,10 +224,10 @@ cdef inline char* short_number(char* p, char* stop, uint32_t* value) noexcept no
     return p + 2
 
 
-cdef int read_args(Cursor* c, char* base, Slice** items, uint32_t* used, uint32_t* room) noexcept nogil:
+cdef int read_args(Cursor* c, size_t base, Slice** items, uint32_t* used, uint32_t* room) noexcept nogil:
     """Read arguments from c.pos on until the request has them all.
 
-    base   what the slices' pointers are counted from
+    base   address that the slices' pointers are counted from
     items  array that takes them, with its fill and its room; grows
     """
     cdef Parser* p = c.p
@@ -253,7 +252,7 @@ cdef int read_args(Cursor* c, char* base, Slice** items, uint32_t* used, uint32_
         if likely(p.bulk < 0 and p.looked == 0 and pos < stop and pos[0] == c'$'):
             data = short_number(pos + 1, stop, &length)
         if likely(data != NULL and length <= bulk_max and stop - data >= <int64_t>length + 2):
-            s.ptr = <char*><size_t>(data - base)
+            s.ptr = <char*>(<size_t>data - base)
             s.len = length
             s.block = 0
             pos = data + length + 2
@@ -264,7 +263,7 @@ cdef int read_args(Cursor* c, char* base, Slice** items, uint32_t* used, uint32_
             if step != STEP_DONE:
                 break
             if s.block == 0:
-                s.ptr = <char*><size_t>(s.ptr - base)
+                s.ptr = <char*>(<size_t>s.ptr - base)
         s += 1
         missing -= 1
         if missing == 0:
