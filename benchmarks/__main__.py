@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -67,6 +68,7 @@ def output_folder(options: argparse.Namespace) -> Path:
 
 def main(arguments: list[str]) -> int:
     options = parse_arguments(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that servers are ended
     console = Console()
     found, missing = [], []
     for name in options.servers:
@@ -99,11 +101,13 @@ def main(arguments: list[str]) -> int:
         total = runner.count_steps(scenarios, found)
         task = bar.add_task("", total=total)
         started = itertools.count()
-        results = runner.run(
-            scenarios,
-            found,
-            lambda text: bar.update(task, description=text, completed=next(started), refresh=True),
-        )
+
+        def announce(text: str) -> None:
+            bar.update(task, description=text, completed=next(started), refresh=True)
+            if not console.is_terminal:
+                console.print(text, highlight=False)
+
+        results = runner.run(scenarios, found, announce)
         bar.update(task, description="done", completed=total, refresh=True)
 
     run = report.Run(facts, found, scenarios, results)

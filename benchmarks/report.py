@@ -93,7 +93,6 @@ def print_run(console: Console, run: Run) -> None:
         for metric in scenario.headline:
             for key in run.keys(scenario, metric):
                 table.add_row(key[1], metric_heading(metric), *cells(run, key))
-            table.add_section()
         console.print(f"\n{scenario.name}: {scenario.title}", highlight=False)
         console.print(table)
     if OURS in run.servers:

@@ -14,17 +14,22 @@ from benchmarks.scenarios.base import Scenario
 
 KEYS = 100_000  # that the GETs read
 INSERTS_PER_SECOND = 250_000  # well below what any of the servers can take
+START_LIMIT = 20  # seconds that the inserting process may take to start
+LATENESS = 4  # times its due length that the inserting may take, on a machine with other work
 PROBE_INTERVAL = 250_000  # nanoseconds from one GET to the next
 
 
-def probe(port: int, inserter: "subprocess.Popen[str]") -> list[int]:
-    """GETs at a steady pace until the inserter ends; nanoseconds each."""
+def probe(port: int, inserter: "subprocess.Popen[str]", limit: float) -> list[int]:
+    """GETs at a steady pace until the inserter ends, within `limit` seconds; nanoseconds each."""
     request = wire.template(b"GET", wire.KEY)
     samples = []
     with wire.connect(port) as connection:
         send, receive, clock = connection.sendall, connection.recv, time.perf_counter_ns
         key, due = 0, clock()
+        give_up = due + int(limit * 1e9)
         while inserter.poll() is None:
+            if due > give_up:
+                raise BenchmarkError(f"the inserts were not done after {limit:.0f} s")
             key = (key + 7919) % KEYS  # a prime stride: no two neighbours in a row
             text = request % key
             wait = due - clock()
@@ -66,7 +71,9 @@ class Latency(Scenario):
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as inserter:
             gc.disable()
             try:
-                samples = probe(server.port, inserter)
+                samples = probe(
+                    server.port, inserter, limit=START_LIMIT + LATENESS * keys / INSERTS_PER_SECOND
+                )
             finally:
                 gc.enable()
                 inserter.kill()
