@@ -3,7 +3,7 @@
 References of entries are collected first and looked at afterwards: looking may remove an expired
 key, which must not happen while the table is walked.
 """
-from libc.errno cimport errno
+from libc cimport errno
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc, strtoull
@@ -154,9 +154,9 @@ cdef bint parse_cursor(const Slice* arg, uint64_t* cursor) noexcept nogil:
         return False
     memcpy(text, arg.ptr, arg.len)
     text[arg.len] = 0
-    errno = 0
+    errno.errno = 0
     cursor[0] = strtoull(text, &end, 10)
-    return end == text + arg.len and errno == 0
+    return end == text + arg.len and errno.errno == 0
 
 
 cdef Status parse_options(Session* s, ScanOptions* options) noexcept nogil:
