@@ -5,7 +5,7 @@
 # once moves to a queue of nodes that the session owns. An idle session owns no buffer.
 # A value of BLOCK_MIN bytes or more is queued as a reference to its arena block: no copy.
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 from minikv_core.arena cimport Arena
 from minikv_core.memory cimport unlikely

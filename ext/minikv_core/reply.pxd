@@ -93,9 +93,12 @@ cdef inline void reply_bulk(Output* o, const char* p, size_t n) noexcept nogil:
     o.pos = q + n + 2
 
 cdef inline void copy_short(char* to, const char* p, size_t n) noexcept nogil:
-    """memcpy for sizes that are small as a rule: without a call up to 16 bytes."""
-    if n > 16:
+    """memcpy for sizes that are small as a rule: without a call up to 32 bytes."""
+    if n > 32:
         memcpy(to, p, n)
+    elif n >= 16:
+        memcpy(to, p, 16)
+        memcpy(to + n - 16, p + n - 16, 16)
     elif n >= 8:
         store_u64(to + n - 8, load_u64(p + n - 8))
         store_u64(to, load_u64(p))

@@ -1,5 +1,4 @@
 # The reply writer: replies that are long, rare or floating point.
-from libc.string cimport memchr
 from minikv_core.arena cimport arena_at
 from minikv_core.entry cimport BLOCK_HEADER, BLOCK_MIN
 from minikv_core.numbers cimport DOUBLE_CHARS, format_double
@@ -26,12 +25,15 @@ cdef void reply_block(Output* o, Ref block, uint32_t start, uint32_t n) noexcept
 cdef void reply_double(Output* o, double value) noexcept nogil:
     cdef char text[DOUBLE_CHARS]
     cdef uint32_t n = format_double(text, value)
+    cdef char* p = output_room(o, 64)
     if o.protocol == 2:
-        reply_bulk(o, text, n)
-        return
-    output_put(o, b",", 1)
-    output_put(o, text, n)
-    output_put(o, b"\r\n", 2)
+        p = write_header(p, c'$', n)
+    else:
+        p[0] = c','
+        p += 1
+    memcpy(p, text, n)
+    store_u16(p + n, CRLF)
+    o.pos = p + n + 2
 
 
 cdef void reply_big_number(Output* o, const char* digits, size_t n) noexcept nogil:
@@ -60,11 +62,13 @@ cdef void reply_verbatim(Output* o, const char* p, size_t n, const char* kind) n
 
 
 cdef void reply_error(Output* o, const char* p, size_t n) noexcept nogil:
-    """An error, its code first ("ERR no such key"); line ends in it become spaces.
+    """An error, its code first ("ERR no such key"); line ends in it become spaces, at its end nothing.
 
     p        text, with or without the leading '-'
     """
     cdef size_t start = 0, i
+    while n and (p[n - 1] == c'\r' or p[n - 1] == c'\n'):
+        n -= 1
     if n == 0 or p[0] != c'-':
         output_put(o, b"-", 1)
     for i in range(n):

@@ -41,6 +41,7 @@ REPLIES = [  # kind, arguments, RESP2, RESP3
     ("error", (b"ERR no such key",), b"-ERR no such key\r\n", None),
     ("error", (b"-WRONGTYPE x",), b"-WRONGTYPE x\r\n", None),
     ("error", (b"ERR '\r\nx\n'",), b"-ERR '  x '\r\n", None),
+    ("error", (b"ERR x\r\n\n",), b"-ERR x\r\n", None),
     ("error", (b"",), b"-\r\n", None),
 ]
 
