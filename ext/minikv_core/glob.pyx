@@ -10,7 +10,8 @@
 from libc.stddef cimport size_t
 
 
-cdef bint glob_match(const char* pattern, size_t plen, const char* text, size_t tlen, bint ignore_case) noexcept nogil:
+cdef bint glob_match(const char* pattern, size_t plen, const char* text, size_t tlen,
+                     bint ignore_case) noexcept nogil:
     cdef const char* p = pattern
     cdef const char* t = text
     cdef const char* pstop = pattern + plen
@@ -43,7 +44,8 @@ cdef inline char lower(char byte, bint ignore_case) noexcept nogil:
     return byte + 32 if ignore_case and c'A' <= byte <= c'Z' else byte
 
 
-cdef inline bint match_one(const char** pattern, const char* stop, char byte, bint ignore_case) noexcept nogil:
+cdef inline bint match_one(const char** pattern, const char* stop, char byte,
+                           bint ignore_case) noexcept nogil:
     """Match one byte of text; moves the pattern behind what stands for it."""
     cdef const char* p = pattern[0]
     if p[0] == c'[':
@@ -58,7 +60,10 @@ cdef inline bint match_one(const char** pattern, const char* stop, char byte, bi
 
 
 cdef bint match_class(const char** pattern, const char* stop, char byte, bint ignore_case) noexcept nogil:
-    """Match one byte of text against [...]; bytes compare signed and an escaped one with its case, as in Redis."""
+    """Match one byte of text against [...].
+
+    As in Redis, ranges compare signed bytes, and an escaped byte is compared with its case.
+    """
     cdef const char* p = pattern[0] + 1
     cdef bint negated = p < stop and p[0] == c'^'
     cdef bint found = False

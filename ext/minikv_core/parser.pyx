@@ -529,7 +529,7 @@ cdef class ParserHandle:
         arena_close(&self.arena)
 
     def feed(self, bytes data):
-        """Feed bytes behind those kept; returns the requests that are whole, and the error's text or None."""
+        """Feed bytes behind those kept; returns the requests now whole, and the error's text or None."""
         cdef size_t begin = 0, end = 0
         cdef const char* error = NULL
         cdef ParseStatus status = PARSE_FULL
