@@ -81,6 +81,8 @@ cdef void session_free(Session* s) noexcept nogil:
     cdef Engine* e = s.engine
     cdef Session** link = &e.ready
     run_end_hooks(s)
+    if s.flags & IS_PAUSED:
+        e.blocked -= 1
     if s.flags & IN_READY:
         while link[0] != s:
             link = &link[0].next_ready
@@ -105,6 +107,10 @@ cdef void session_free(Session* s) noexcept nogil:
     free(s.peer)
     free(s)
 
+cdef inline bint must_authenticate(const Session* s) noexcept nogil:
+    """Whether a password is missing, and still asked for."""
+    return s.gate & NEED_AUTH and s.engine.config.requires_auth
+
 cdef void run_end_hooks(Session* s) noexcept nogil:
     cdef int i
     for i in range(end_hook_count):
@@ -116,7 +122,7 @@ cdef void session_reset(Session* s) noexcept nogil:
     s.name = NULL
     s.flags &= ~<uint32_t>(IS_NO_EVICT | IS_NO_TOUCH)
     s.gate &= ~<uint32_t>(REPLY_OFF | REPLY_SKIP | REPLY_SKIP_NEXT)
-    if s.engine.config.requires_auth:
+    if s.engine.config.requires_auth and s.flags & IS_INTERNAL == 0:
         s.gate |= NEED_AUTH
     s.out.protocol = 2
     select_database(s, 0)
@@ -272,7 +278,7 @@ cdef void run_input(Session* s, char* p, size_t n) noexcept nogil:
     cdef uint32_t i
     while True:
         limits.bulk = e.config.proto_max_bulk_len
-        limits.authenticated = s.gate & NEED_AUTH == 0
+        limits.authenticated = not must_authenticate(s)
         status = parse_batch(&s.parser, &e.arena, &limits, p, n, batch, &begin, &end, &error)
         prepare_batch(s, batch)
         e.now_ticks = ticks()
@@ -456,12 +462,17 @@ cdef bint run_gated(Session* s) noexcept nogil:
     """Run a command when some gate is set; False if it must wait (CLIENT PAUSE)."""
     cdef Engine* e = s.engine
     cdef OutMark mark
-    cdef uint32_t mute = s.gate & (REPLY_OFF | REPLY_SKIP)
+    cdef uint32_t mute
+    if s.gate & REPLY_SKIP_NEXT:
+        s.gate = (s.gate & ~<uint32_t>REPLY_SKIP_NEXT) | REPLY_SKIP
+    mute = s.gate & (REPLY_OFF | REPLY_SKIP)
     if mute:
         output_mark(&s.out, &mark)
     if admit(s):
         if e.gate & GATE_PAUSED and is_paused(s):
-            s.flags |= IS_PAUSED
+            if s.flags & IS_PAUSED == 0:
+                s.flags |= IS_PAUSED
+                e.blocked += 1
             session_wait(s)
             return False
         if s.gate & QUEUEING and s.command.flags & IN_MULTI == 0:
@@ -473,10 +484,7 @@ cdef bint run_gated(Session* s) noexcept nogil:
     # CLIENT REPLY ON, run while muted, clears REPLY_OFF itself: then its reply stays
     if mute and (s.gate & (REPLY_OFF | REPLY_SKIP)):
         output_rollback(&s.out, &mark)
-    if s.gate & REPLY_SKIP:
-        s.gate &= ~<uint32_t>REPLY_SKIP
-    if s.gate & REPLY_SKIP_NEXT:
-        s.gate = (s.gate & ~<uint32_t>REPLY_SKIP_NEXT) | REPLY_SKIP
+    s.gate &= ~<uint32_t>REPLY_SKIP
     if s.pushes != NULL:
         output_move(&s.out, s.pushes)
         free(s.pushes)
@@ -523,7 +531,7 @@ cdef bint admit(Session* s) noexcept nogil:
         arity_text(c, text, sizeof(text))
         refuse(s, text)
         return False
-    if s.gate & NEED_AUTH and c.flags & NO_AUTH == 0:
+    if must_authenticate(s) and c.flags & NO_AUTH == 0:
         refuse(s, b"NOAUTH Authentication required.")
         return False
     flags = c.flags
@@ -608,6 +616,8 @@ cdef void session_wait(Session* s) noexcept nogil:
     s.gate |= WAITING
 
 cdef void session_continue(Session* s) noexcept nogil:
+    if s.flags & IS_PAUSED:
+        s.engine.blocked -= 1
     s.gate &= ~<uint32_t>WAITING
     s.flags = (s.flags & ~<uint32_t>IS_PAUSED) | TO_RESUME
     session_make_ready(s)

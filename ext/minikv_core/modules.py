@@ -1,0 +1,5 @@
+"""Imports every module that adds commands to the table."""
+
+from . import connection, expire, generic, monitor, pubsub, scan, t_string, t_string_lcs, transaction, watch
+
+__all__ = ["connection", "expire", "generic", "monitor", "pubsub", "scan", "t_string", "t_string_lcs", "transaction", "watch"]

@@ -1,0 +1,70 @@
+# Linux system calls of the I/O models that Cython's own declarations lack. Makes no module.
+from libc.stddef cimport size_t
+from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
+
+cdef extern from "errno.h" nogil:
+    int errno
+    enum: EAGAIN, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM, ECONNABORTED
+
+cdef extern from "unistd.h" nogil:
+    int close(int fd)
+    ssize_t read(int fd, void* buf, size_t n)
+    ssize_t write(int fd, const void* buf, size_t n)
+
+cdef extern from "sys/uio.h" nogil:
+    struct iovec:
+        void*  iov_base
+        size_t iov_len
+
+cdef extern from "netinet/in.h" nogil:
+    struct in_addr:
+        uint32_t s_addr
+    struct sockaddr_in:
+        in_addr sin_addr
+    struct in6_addr:
+        unsigned char s6_addr[16]
+    struct sockaddr_in6:
+        in6_addr sin6_addr
+    uint32_t ntohl(uint32_t n)
+
+cdef extern from "sys/socket.h" nogil:
+    struct sockaddr:
+        uint16_t sa_family
+    struct sockaddr_storage:
+        uint16_t ss_family
+    ctypedef uint32_t socklen_t
+    struct msghdr:
+        void*   msg_name
+        socklen_t msg_namelen
+        iovec*  msg_iov
+        size_t  msg_iovlen
+        void*   msg_control
+        size_t  msg_controllen
+        int     msg_flags
+    enum: AF_INET, AF_INET6, AF_UNIX, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, MSG_DONTWAIT, SHUT_WR
+    ssize_t recv(int fd, void* buf, size_t n, int flags)
+    ssize_t send(int fd, const void* buf, size_t n, int flags)
+    ssize_t sendmsg(int fd, const msghdr* message, int flags)
+    int shutdown(int fd, int how)
+
+cdef extern from * nogil:
+    """
+    #ifndef _GNU_SOURCE
+    #define _GNU_SOURCE
+    #endif
+    #include <sys/socket.h>
+    extern int accept4(int, struct sockaddr *, socklen_t *, int);
+    """
+    int accept4(int fd, sockaddr* peer, socklen_t* n, int flags)
+
+cdef extern from "sys/epoll.h" nogil:
+    ctypedef union epoll_data_t:
+        void*    ptr
+        uint64_t u64
+    struct epoll_event:
+        uint32_t     events
+        epoll_data_t data
+    enum: EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL, EPOLL_CLOEXEC
+    int epoll_create1(int flags)
+    int epoll_ctl(int epfd, int op, int fd, epoll_event* event)
+    int epoll_wait(int epfd, epoll_event* events, int most, int timeout_ms)

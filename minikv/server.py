@@ -1,0 +1,212 @@
+"""A server: an engine behind sockets, in this thread or in one of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+from typing import Any
+
+from minikv_core.reactor import Reactor
+
+from . import log
+from .daemon import fit_maxclients
+from .errors import SettingError, StartError
+from .host import Host
+from .settings import Settings
+
+
+class Server(Host):
+    """Serve a store of its own on TCP and Unix sockets.
+
+        with minikv.Server(port=0) as server:
+            redis.Redis(port=server.port).set("k", "v")
+
+    port        0 = a free one; None = no TCP
+    settings    others by redis-server's names with `_` for `-`: maxmemory="100mb", unixsocket="/tmp/s"
+    errors      SettingError, StartError (port in use, ...); MemoryError
+
+    The context manager serves from a background thread that does not hold the GIL. Any number of
+    servers may run side by side.
+    """
+
+    def __init__(self, port: int | None = 0, *, settings: Settings | None = None, **values: Any) -> None:
+        any_port = settings is None and port == 0
+        if settings is None:
+            settings = Settings(port=port or 0, **values)
+            fit_maxclients(settings)
+        super().__init__(settings)
+        self.port = settings["port"]
+        self._listeners: list[socket.socket] = []
+        self._thread: threading.Thread | None = None
+        self._reactor = Reactor(self.engine)
+        try:
+            if self.port or any_port:
+                self._listeners = self._open_tcp(self.port, settings["bind"])
+                self.port = self._listeners[0].getsockname()[1]
+            if settings["unixsocket"]:
+                self._listeners.append(self._open_unix(settings["unixsocket"], settings["unixsocketperm"]))
+        except BaseException:
+            self.close()
+            raise
+        for listener in self._listeners:
+            self._reactor.add_listener(listener.fileno(), listener.family == socket.AF_UNIX)
+        settings.subscribe(("port", "bind"), self._rebind)
+        settings.subscribe(("tcp-keepalive",), self._keep_alive)
+
+    # ------------------------------------------------------------ running
+
+    def run(self) -> int:
+        """Serve in this thread until SHUTDOWN, SIGTERM or SIGINT; returns the exit status."""
+        log.notice("Ready to accept connections")
+        with self._signals():
+            status = self._reactor.run()
+        log.notice("Bye bye...")
+        self.close()
+        return status
+
+    def start(self) -> Server:
+        """Serve from a background thread; returns itself."""
+        if self._thread is not None:
+            raise RuntimeError("the server runs already")
+        self._thread = threading.Thread(target=self._reactor.run, name=f"minikv:{self.port}", daemon=True)
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Answer what was received, close the connections, end the thread and free the store."""
+        if self._thread is not None:
+            self._reactor.stop()
+            self._thread.join()
+            self._thread = None
+        self.close()
+
+    def close(self) -> None:
+        """Close the listening sockets and free the store; it must not be running."""
+        for listener in self._listeners:
+            if listener.family == socket.AF_UNIX:
+                with contextlib.suppress(OSError):
+                    os.unlink(listener.getsockname())
+            listener.close()
+        self._listeners.clear()
+        self.engine.close()
+
+    def __enter__(self) -> Server:
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    @contextlib.contextmanager
+    def _signals(self) -> Any:
+        """Let SIGTERM and SIGINT end the reactor: the C handler writes their number to its pipe."""
+        previous = {s: signal.signal(s, lambda *_: None) for s in (signal.SIGTERM, signal.SIGINT)}
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        wakeup = signal.set_wakeup_fd(self._reactor.wake_fd, warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    # ------------------------------------------------------------ sockets
+
+    def _open_tcp(self, port: int, addresses: tuple[str, ...]) -> list[socket.socket]:
+        """Listen on each address; one written with a leading '-' may be missing."""
+        found: list[socket.socket] = []
+        try:
+            for word in addresses:
+                address = word.removeprefix("-")
+                if address == "*":
+                    address = "0.0.0.0"  # what the user asked for
+                family = socket.AF_INET6 if ":" in address else socket.AF_INET
+                try:
+                    listener = self._listen(family, (address, port))
+                except OSError as error:
+                    if word.startswith("-") and found:
+                        continue
+                    reason = error.strerror or str(error)
+                    raise StartError(f"Failed listening on port {port} ({address}): {reason}") from None
+                found.append(listener)
+                port = listener.getsockname()[1]
+            if not found:
+                raise StartError(f"Failed listening on port {port}: no address to bind to")
+        except BaseException:
+            for listener in found:
+                listener.close()
+            raise
+        return found
+
+    def _listen(self, family: int, address: tuple[str, int]) -> socket.socket:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            # accepted sockets inherit these: no system call for each of them
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            set_keep_alive(listener, self.settings["tcp-keepalive"])
+            listener.setblocking(False)
+            listener.bind(address)
+            listener.listen(self.settings["tcp-backlog"])
+        except BaseException:
+            listener.close()
+            raise
+        return listener
+
+    def _open_unix(self, path: str, mode: int) -> socket.socket:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            listener.setblocking(False)
+            listener.bind(path)
+            if mode:
+                os.chmod(path, mode)
+            listener.listen(self.settings["tcp-backlog"])
+        except OSError as error:
+            listener.close()
+            raise StartError(f"Failed opening Unix socket {path}: {error.strerror or error}") from None
+        return listener
+
+    def _rebind(self, name: str, value: Any) -> None:
+        """CONFIG SET port and bind: listen anew, then drop the old sockets. In the reactor's thread."""
+        port, addresses = self.settings["port"], self.settings["bind"]
+        old = [x for x in self._listeners if x.family != socket.AF_UNIX]
+        now = {x.getsockname()[:2] for x in old}
+        wanted = {(a.removeprefix("-"), port) for a in addresses} if port else set()
+        if wanted == now:
+            return
+        keep = [x for x in old if x.getsockname()[:2] in wanted]
+        held = {x.getsockname()[0] for x in keep}
+        missing = tuple(a for a in addresses if a.removeprefix("-") not in held)
+        try:
+            fresh = self._open_tcp(port, missing) if port and missing else []
+        except StartError as error:
+            raise SettingError(name, str(error)) from None
+        for listener in fresh:
+            self._reactor.add_listener(listener.fileno(), False)
+        for listener in old:
+            if listener not in keep:
+                self._reactor.remove_listener(listener.fileno())
+                listener.close()
+                self._listeners.remove(listener)
+        self._listeners += fresh
+        self.port = port
+
+    def _keep_alive(self, name: str, value: int) -> None:
+        for listener in self._listeners:
+            if listener.family != socket.AF_UNIX:
+                set_keep_alive(listener, value)
+
+
+def set_keep_alive(sock: socket.socket, seconds: int) -> None:
+    """Let the system probe a silent peer after `seconds`, three times at a third of that; 0 = never."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1 if seconds else 0)
+    if seconds:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, seconds // 3))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
