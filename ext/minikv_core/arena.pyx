@@ -403,7 +403,7 @@ cdef uint32_t clean_run(Arena* a, uint32_t index, uint32_t max_pages) noexcept n
     cdef uint32_t length = a.chunks[index].length, dirty = a.chunks[index].dirty
     cdef uint32_t i = index, end = index + length, start, pages, done = 0
     unlink_run(a, index)
-    while i < end and done < max_pages:
+    while done < dirty and done < max_pages:
         start = i
         pages = 0
         while i < end and a.chunks[i].touched and done + pages < max_pages:
@@ -516,8 +516,8 @@ cdef int arena_check(Arena* a) noexcept nogil:
         if c.state == CHUNK_REST or c.length == 0 or c.length > head.chunks - index:
             return 10
         pages = 0
-        for i in range(index, index + c.length):
-            if a.chunks[i].touched > CHUNK_PAGES or (i >= head.high and a.chunks[i].touched):
+        for i in range(index, min(index + c.length, head.high)):    # rows behind were never written
+            if a.chunks[i].touched > CHUNK_PAGES:
                 return 11
             if c.state == CHUNK_RUN and i > index and a.chunks[i].state != CHUNK_REST:
                 return 12

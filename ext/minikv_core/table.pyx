@@ -1,10 +1,12 @@
 # Slow paths of the table: inserting, splitting, merging, scanning. See table.pxd.
 from libc.stdint cimport INT64_MAX
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from minikv_core.arena cimport (arena_alloc, arena_check, arena_close, arena_free, arena_open, arena_resize,
                                 arena_size, arena_slack, arena_sparse, arena_trim)
-from minikv_core.entry cimport entry_bytes, entry_expiry, entry_write
-from minikv_core.hash cimport fold, uint128_t
+from minikv_core.entry cimport (EntryView, entry_bytes, entry_clock, entry_expiry, entry_view, entry_write,
+                                int_width, load_int, store_int)
+from minikv_core.hash cimport HashSeed, fold, uint128_t
 from minikv_core.types cimport FORM_RAW, NO_MEMORY, OK, STRING
 
 cdef enum:
@@ -694,3 +696,38 @@ cdef class TableHandle:
                 "depth": t.depth, "deepest": t.deepest, "used": self.arena.head.used,
                 "resident": self.arena.head.resident, "slack": arena_slack(&self.arena),
                 "seed": tuple(self.arena.head.seed.secret[i] for i in range(4))}
+
+
+def hash_with(seed, bytes key):
+    """hash_bytes() with four secrets of one's own."""
+    cdef HashSeed s
+    for i in range(4):
+        s.secret[i] = seed[i]
+    return hash_bytes(&s, <const char*>key, len(key))
+
+
+def entry_round_trip(bytes key, bytes value, int kind, int form, uint32_t clock, int64_t expiry):
+    """Write an entry into exactly the bytes it needs and read it back."""
+    cdef size_t size = entry_bytes(<uint32_t>len(key), <uint32_t>len(value), expiry)
+    cdef Entry* e = <Entry*>malloc(size)
+    cdef EntryView v
+    cdef uint32_t klen
+    cdef char* p = entry_write(e, <uint8_t>kind, <uint8_t>form, clock, <const char*>key, <uint32_t>len(key),
+                               <uint32_t>len(value), expiry)
+    memcpy(p, <const char*>value, len(value))
+    entry_view(e, &v)
+    p = entry_key(e, &klen)
+    fields = {"size": size, "key": v.key[:v.klen], "same_key": p[:klen], "value": v.value[:v.vlen],
+              "kind": v.kind, "form": v.form, "clock": entry_clock(e), "expiry": entry_expiry(e)}
+    free(e)
+    return fields
+
+
+def int_round_trip(int64_t value):
+    """(width, value read back) of a FORM_INT payload."""
+    cdef uint32_t width = int_width(value)
+    cdef char* p = <char*>malloc(width)
+    store_int(p, value, width)
+    value = load_int(p, width)
+    free(p)
+    return width, value
