@@ -79,11 +79,15 @@ class CommandSpec:
 
     @property
     def key_range(self) -> tuple:
-        """(first, last, step) as in COMMAND INFO; of the first range, or zeros."""
-        for spec in self.keys:
-            if isinstance(spec, KeySpec):
-                return spec.first, spec.last, spec.step
-        return 0, 0, 0
+        """(first, last, step) as in COMMAND INFO: the first range and those that follow it at once; or zeros."""
+        ranges = [spec for spec in self.keys if isinstance(spec, KeySpec)]
+        if not ranges:
+            return 0, 0, 0
+        last = ranges[0].last
+        for spec in ranges[1:]:
+            if spec.first == last + 1 and spec.step == ranges[0].step:
+                last = spec.last
+        return ranges[0].first, last, ranges[0].step
 
 
 specs: list = []                    # CommandSpec by id
