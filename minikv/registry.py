@@ -36,7 +36,7 @@ from minikv_core.commandflags import (
     STALE,
     WRITE,
 )
-from minikv_core.pycommand import NO_REPLY, NULL_ARRAY, Push, Simple, Verbatim
+from minikv_core.pycommand import NO_REPLY, NULL_ARRAY, Push, SetReply, Simple, Verbatim
 from minikv_core.pycommand import OK_REPLY as OK
 from minikv_core.pycommand import SessionView as Session
 from minikv_core.registry import CommandSpec, KeyNum, KeySpec, define
@@ -73,9 +73,11 @@ __all__ = [
     "Push",
     "ReplyError",
     "Session",
+    "SetReply",
     "Simple",
     "Verbatim",
     "command",
+    "define",
 ]
 
 F = TypeVar("F", bound=Callable[..., object])

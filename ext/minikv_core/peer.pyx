@@ -44,18 +44,22 @@ cdef union Address:
     sockaddr_in6 v6
     sockaddr_un  local
 
-cdef bint ask_peer(Session* s, char* text, size_t room) noexcept nogil:
+cdef bint ask_address(Session* s, bint local, char* text, size_t room) noexcept nogil:
+    """Write the address of one end of the connection; False without one."""
     cdef Address a
     cdef char[64] ip
     cdef socklen_t size = sizeof(a)
     memset(&a, 0, sizeof(a))
-    if s.flags & IS_UNIX:
+    if s.fd < 0:
+        return False
+    if local or s.flags & IS_UNIX:
         if getsockname(s.fd, &a.any, &size) != 0:
             return False
+    elif getpeername(s.fd, &a.any, &size) != 0:
+        return False
+    if s.flags & IS_UNIX:
         snprintf(text, room, b"%.107s", a.local.sun_path)
         return True
-    if getpeername(s.fd, &a.any, &size) != 0:
-        return False
     if a.any.sa_family == AF_INET:
         inet_ntop(AF_INET, &a.v4.sin_addr, ip, sizeof(ip))
         snprintf(text, room, b"%s:%u", ip, <unsigned int>ntohs(a.v4.sin_port))
@@ -66,8 +70,12 @@ cdef bint ask_peer(Session* s, char* text, size_t room) noexcept nogil:
 
 cdef const char* peer_name(Session* s) noexcept nogil:
     cdef char[128] text
-    if s.peer == NULL and s.fd >= 0 and ask_peer(s, text, sizeof(text)):
+    if s.peer == NULL and ask_address(s, False, text, sizeof(text)):
         s.peer = strdup(text)
     if s.peer == NULL:
         return b"?:0"
     return s.peer
+
+cdef void local_name(Session* s, char* text, size_t room) noexcept nogil:
+    if not ask_address(s, True, text, room):
+        snprintf(text, room, b"?:0")

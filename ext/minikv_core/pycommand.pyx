@@ -4,7 +4,7 @@ A function gets a SessionView and the arguments as bytes, and returns the reply 
 
     int -> integer            bytes, str -> bulk string       None -> null
     bool -> boolean           float -> double                 dict -> map
-    list, tuple -> array      set, frozenset -> set           Simple(text) -> simple string
+    list, tuple -> array      SetReply, set -> set            Simple(text) -> simple string
     Verbatim(text, "txt") -> verbatim string                  Push([...]) -> push
     ReplyError, raised or inside a list -> error              NO_REPLY -> nothing is written
 
@@ -18,13 +18,19 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, strlen
 from minikv_core.engine cimport *
 from minikv_core.handle cimport EngineHandle
+from minikv_core.numbers cimport format_int
 from minikv_core.output cimport output_pending
+from minikv_core.parser cimport parser_big_bytes
+from minikv_core.peer cimport local_name, peer_name
+from minikv_core.pubsub cimport CHANNEL, PATTERN, SHARD, subscription_count
 from minikv_core.registry cimport set_python_runner
 from minikv_core.reply cimport *
 from minikv_core.session cimport (
     fail, fail_bytes, select_database, session_close, session_continue, session_memory, session_reset,
 )
+from minikv_core.transaction cimport queued_count
 from minikv_core.types cimport FAILED, OK, Slice, Status
+from minikv_core.watch cimport watch_count, watch_failed
 
 import logging
 
@@ -43,6 +49,10 @@ class Verbatim(str):
 
 class Push(list):
     """Goes out as a push message (an array in RESP2)."""
+
+
+class SetReply(list):
+    """Goes out as a set (an array in RESP2), in this order; its items need not be hashable."""
 
 
 class NullArray:
@@ -121,6 +131,23 @@ cdef class SessionView:
         return self.get().fd
 
     @property
+    def address(self):
+        """Where the client is: "ip:port", or "path:0" of a Unix socket."""
+        return <bytes>peer_name(self.get()) + (b":0" if self.get().flags & IS_UNIX else b"")
+
+    @property
+    def local_address(self):
+        """The server's end of the connection."""
+        cdef char[128] text
+        local_name(self.get(), text, sizeof(text))
+        return <bytes>text + (b":0" if self.get().flags & IS_UNIX else b"")
+
+    @property
+    def is_local(self):
+        """Whether the client is on this machine, for all that is known."""
+        return self.get().flags & (IS_UNIX | IS_INTERNAL) != 0 or self.address.startswith((b"127.", b"[::1]"))
+
+    @property
     def gate(self):
         """SessionGate bits (engine.pxd)."""
         return self.get().gate
@@ -148,13 +175,18 @@ cdef class SessionView:
 
     @property
     def figures(self):
-        """Numbers for CLIENT LIST: bytes, counts and times (ms)."""
+        """Numbers for CLIENT LIST: bytes, counts and times (ms); queued_commands is -1 outside MULTI."""
         cdef Session* s = self.get()
         return {
-            "created_ms": s.created_ms, "active_ms": s.active_ms, "inbox": s.inbox_len, "inbox_room": s.inbox_room,
-            "args": args_bytes(s), "out_buffer": <size_t>(s.out.pos - s.out.base), "out_nodes": s.out.nodes,
-            "out_bytes": s.out.held, "pending": output_pending(&s.out), "memory": session_memory(s),
-            "queued": s.queued_bytes, "net_input": s.net_input, "net_output": s.net_output, "commands": s.commands,
+            "created_ms": s.created_ms, "active_ms": s.active_ms,
+            "input": request_bytes(s) if s == s.engine.current else s.inbox_len + parser_big_bytes(&s.parser),
+            "input_room": s.inbox_room + (s.parser.bulk if s.parser.big else 0), "args": args_bytes(s),
+            "out_buffer": <size_t>(s.out.pos - s.out.base), "out_nodes": s.out.nodes, "out_bytes": s.out.held,
+            "pending": output_pending(&s.out), "memory": session_memory(s), "channels": subscription_count(s, CHANNEL),
+            "patterns": subscription_count(s, PATTERN), "shard_channels": subscription_count(s, SHARD),
+            "queued": s.queued_bytes, "queued_commands": queued_count(s), "watched": watch_count(s),
+            "watch_failed": watch_failed(s), "net_input": s.net_input, "net_output": s.net_output,
+            "commands": s.commands,
         }
 
     def reset(self):
@@ -164,6 +196,14 @@ cdef class SessionView:
     def close(self, bint after_output=True):
         """Close the connection, after what is owed has been sent or at once."""
         session_close(self.get(), after_output)
+
+    def unblock(self, bint error):
+        """End a blocking command as by its timeout, or with an error; False if none is waiting."""
+        cdef Session* s = self.get()
+        if s.blocked_on == NULL:
+            return False
+        s.blocked_on(s, error)
+        return True
 
     def execute(self, *args):
         """Run another command on this session's database, with its protocol's reply shapes; see Store.execute."""
@@ -235,6 +275,16 @@ cdef size_t args_bytes(Session* s) noexcept nogil:
     if s == s.engine.current:
         for i in range(s.argc):
             n += s.argv[i].len
+    return n
+
+
+cdef size_t request_bytes(Session* s) noexcept nogil:
+    """Bytes that the request which runs takes on the wire."""
+    cdef char[24] digits
+    cdef size_t n = 3 + format_int(digits, s.argc)
+    cdef uint32_t i
+    for i in range(s.argc):
+        n += 5 + format_int(digits, s.argv[i].len) + s.argv[i].len
     return n
 
 
@@ -317,6 +367,8 @@ cdef Status write_value(Session* s, object value) except *:
     elif isinstance(value, (list, tuple)):
         if isinstance(value, Push):
             reply_push(&s.out, len(value))
+        elif isinstance(value, SetReply):
+            reply_set(&s.out, len(value))
         else:
             reply_array(&s.out, len(value))
         for item in value:
