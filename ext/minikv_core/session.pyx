@@ -288,7 +288,7 @@ cdef void run_input(Session* s, char* p, size_t n) noexcept nogil:
             s.argc = r.argc
             s.command = <Command*>r.command
             s.hash = r.hash
-            if likely(s.gate | e.gate == 0 and s.command != NULL):
+            if likely(s.gate | e.gate == 0 and s.command != NULL and s.command.fn != NULL):
                 if likely(arity_fits(s.command, s.argc)):
                     call(s)
                 else:
