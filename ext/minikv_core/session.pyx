@@ -544,13 +544,13 @@ cdef bint admit(Session* s) noexcept nogil:
     if e.gate & GATE_MAXMEMORY and not evict_if_needed(e) and flags & DENYOOM:
         refuse(s, b"OOM command not allowed when used memory > 'maxmemory'.")
         return False
-    if s.flags & IS_MONITOR and c.flags & (WRITE | READONLY | MAY_REPLICATE):
-        refuse(s, b"ERR Replica can't interact with the keyspace")
-        return False
     if s.gate & SUBSCRIBED and c.flags & IN_SUBSCRIBE == 0 and s.out.protocol == 2:
         snprintf(text, sizeof(text), b"ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
                  b"RESET are allowed in this context", c.name)
         refuse(s, text)
+        return False
+    if s.flags & IS_MONITOR and c.flags & (WRITE | READONLY | MAY_REPLICATE):
+        refuse(s, b"ERR Replica can't interact with the keyspace")
         return False
     return True
 
