@@ -4,7 +4,15 @@ from libc.string cimport memcpy
 
 cdef extern from * nogil:
     """
+    /* GCC takes a function that does nothing but __builtin_prefetch for one without effect and drops
+       the call, so the instruction is spelled out where we know it. */
+    #if defined(__x86_64__)
+    #define minikv_prefetch(p) __asm__ volatile("prefetcht0 %0" : : "m"(*(const char *)(p)))
+    #elif defined(__aarch64__)
+    #define minikv_prefetch(p) __asm__ volatile("prfm pldl1keep, [%0]" : : "r"(p))
+    #else
     #define minikv_prefetch(p) __builtin_prefetch((const void *)(p))
+    #endif
     #define minikv_likely(x) __builtin_expect(!!(x), 1)
     #define minikv_unlikely(x) __builtin_expect(!!(x), 0)
     #define minikv_ctz(x) __builtin_ctz(x)
