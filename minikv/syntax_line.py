@@ -18,16 +18,18 @@ from dataclasses import dataclass, field
 
 _WORD = re.compile(r"\.\.\.|[\[\]<>|]|[^\s\[\]<>|]+")
 _CLOSE = {"[": "]", "<": ">"}
-_TYPES = {
+_NAMES = {  # arguments of each type; names that are not listed are strings
     "key": "key newkey key1 key2 keys source destination destkey dst src sourcekey storekey storedistkey",
-    "integer": "bit bits client-id count cursor db decrement destination-db entries-added entriesread frequency increment "
-    "index index1 index2 len limit maxage milliseconds min-match-len ms num-matches numfields numids numkeys numlocal "
-    "numreplicas offset port protover rank seconds timeout ttl version weight",
+    "integer": "bit bits client-id count cursor db decrement destination-db entries-added entriesread "
+    "frequency increment index index1 index2 len limit maxage milliseconds min-match-len ms num-matches "
+    "numfields numids numkeys numlocal numreplicas offset port protover rank seconds timeout ttl version "
+    "weight",
     "double": "height latitude longitude radius score width",
     "pattern": "by-pattern get-pattern pattern",
     "unix-time": "unix-time-milliseconds unix-time-seconds",
+    "string": "",
 }
-_TYPE_OF = {name: kind for kind, names in _TYPES.items() for name in names.split()}
+_TYPE_OF = {name: kind for kind, names in _NAMES.items() for name in names.split()}
 
 Node = str | tuple[str, list["Node"]]  # a word, or a group: "[", "<" or "..." (repeated) and what is in it
 
@@ -140,8 +142,10 @@ def _is_name(node: Node) -> bool:
 
 def _argument(node: Node) -> Argument:
     if isinstance(node, str):
-        name, _, kind = node.partition(":")
-        return Argument(name, kind or _TYPE_OF.get(name, "string"))
+        name, _, kind = node.rpartition(":")
+        if name and kind in _NAMES:
+            return Argument(name, kind)
+        return Argument(node, _TYPE_OF.get(node, "string"))
     bracket, nodes = node
     if bracket == "...":
         argument = _mark(_one(_sequence(nodes)), "multiple")

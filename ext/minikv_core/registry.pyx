@@ -22,12 +22,12 @@ from dataclasses import dataclass, field
 
 FLAG_NAMES = {      # CommandFlag bit -> name in COMMAND INFO
     0: "write", 1: "readonly", 2: "denyoom", 3: "admin", 4: "pubsub", 5: "noscript", 6: "blocking", 7: "loading",
-    8: "stale", 9: "skip_monitor", 10: "skip_slowlog", 11: "fast", 12: "no_auth", 13: "may_replicate",
+    8: "stale", 9: "skip_monitor", 10: "skip_slowlog", 11: "fast", 12: "no_auth",
     14: "no_async_loading", 15: "no_multi", 16: "allow_busy", 17: "movablekeys", 18: "touches-arbitrary-keys",
 }
 GROUP_CATEGORY = {  # command group -> ACL category that all its commands are in
     "string": "string", "list": "list", "hash": "hash", "set": "set", "sorted-set": "sortedset", "stream": "stream",
-    "bitmap": "bitmap", "hyperloglog": "hyperloglog", "geo": "geo", "pubsub": "pubsub", "scripting": "scripting",
+    "bitmap": "bitmap", "hyperloglog": "hyperloglog", "geo": "geo", "scripting": "scripting",
     "transactions": "transaction", "connection": "connection", "generic": "keyspace",
 }
 
@@ -125,10 +125,10 @@ def define(name, function, *, int arity, flags, keys=(), str group="generic", st
         if len(words) == 2:
             parent = by_name.get(words[0])
             if parent is None:
-                parent = add_row(CommandSpec(words[0], -2, 0, group=group, since=since))
+                parent = add_row(CommandSpec(words[0], -2, 0, group=group, since=since, categories=frozenset({"slow"})))
         spec = CommandSpec(
             "|".join(words), arity, int(flags), keys, group, since, cost, summary, args,
-            all_categories(int(flags), group, categories), tips, history, parent=parent,
+            all_categories(int(flags), group if function is not None else "", categories), tips, history, parent=parent,
         )
         if any(isinstance(key, KeyNum) for key in keys):
             spec.flags |= MOVABLE_KEYS

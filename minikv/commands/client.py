@@ -2,21 +2,6 @@
 
 from collections.abc import Callable, Iterable
 
-from minikv.arguments import parse_int, shown
-from minikv.registry import (
-    ADMIN,
-    LOADING,
-    NO_REPLY,
-    NOSCRIPT,
-    OK,
-    STALE,
-    ReplyError,
-    Session,
-    Simple,
-    Verbatim,
-    command,
-    define,
-)
 from minikv_core import pycommand
 from minikv_core.commandflags import (
     CLOSE_AFTER,
@@ -34,10 +19,32 @@ from minikv_core.commandflags import (
     WANTS_WRITE,
 )
 
+from minikv.arguments import parse_int, shown
+from minikv.registry import (
+    ADMIN,
+    LOADING,
+    NO_REPLY,
+    NOSCRIPT,
+    OK,
+    STALE,
+    ReplyError,
+    Session,
+    Simple,
+    Verbatim,
+    command,
+    define,
+)
+
 FLAGS = NOSCRIPT | LOADING | STALE
 TO_ALL_NODES = ("request_policy:all_nodes", "response_policy:all_succeeded")
 SYNTAX_ERROR = "ERR syntax error"
-TYPES = {b"normal": "normal", b"pubsub": "pubsub", b"master": "master", b"replica": "replica", b"slave": "replica"}
+TYPES = {  # as clients write them, and what they are called here
+    b"normal": "normal",
+    b"pubsub": "pubsub",
+    b"master": "master",
+    b"replica": "replica",
+    b"slave": "replica",
+}
 
 define(
     "CLIENT", None, arity=-2, flags=0, group="connection", since="2.4.0", cost="that of the subcommand",
@@ -206,15 +213,17 @@ def describe(client: Session) -> str:
     n = client.figures
     now = client.engine.facts["now_ms"]
     return (
-        f"id={client.id} addr={text(client.address)} laddr={text(client.local_address)} fd={client.fd} "
-        f"name={text(client.name)} age={(now - n['created_ms']) // 1000} idle={(now - n['active_ms']) // 1000} "
-        f"flags={letters(client, n['watch_failed'])} db={client.database} sub={n['channels']} psub={n['patterns']} "
-        f"ssub={n['shard_channels']} multi={n['queued_commands']} watch={0 if n['watch_failed'] else n['watched']} "
-        f"qbuf={n['input']} qbuf-free={max(0, n['input_room'] - n['input'])} argv-mem={n['args']} multi-mem={n['queued']} "
-        f"rbs=0 rbp=0 obl={n['out_buffer']} oll={n['out_nodes']} omem={n['out_bytes']} tot-mem={n['memory']} "
-        f"events={'rw' if client.flags & WANTS_WRITE else 'r'} cmd={client.last_command or 'NULL'} user=default "
-        f"redir=-1 resp={client.protocol} lib-name={text(client.lib_name)} lib-ver={text(client.lib_version)} "
-        f"io-thread=0 tot-net-in={n['net_input']} tot-net-out={n['net_output']} tot-cmds={n['commands']}\n"
+        f"id={client.id} addr={text(client.address)} laddr={text(client.local_address)} fd={client.fd}"
+        f" name={text(client.name)} age={(now - n['created_ms']) // 1000}"
+        f" idle={(now - n['active_ms']) // 1000} flags={letters(client, n['watch_failed'])}"
+        f" db={client.database} sub={n['channels']} psub={n['patterns']} ssub={n['shard_channels']}"
+        f" multi={n['queued_commands']} watch={0 if n['watch_failed'] else n['watched']}"
+        f" qbuf={n['input']} qbuf-free={max(0, n['input_room'] - n['input'])} argv-mem={n['args']}"
+        f" multi-mem={n['queued']} rbs=0 rbp=0 obl={n['out_buffer']} oll={n['out_nodes']}"
+        f" omem={n['out_bytes']} tot-mem={n['memory']} events={'rw' if client.flags & WANTS_WRITE else 'r'}"
+        f" cmd={client.last_command or 'NULL'} user=default redir=-1 resp={client.protocol}"
+        f" lib-name={text(client.lib_name)} lib-ver={text(client.lib_version)} io-thread=0"
+        f" tot-net-in={n['net_input']} tot-net-out={n['net_output']} tot-cmds={n['commands']}\n"
     )
 
 
@@ -246,8 +255,8 @@ def letters(client: Session, watch_failed: bool) -> str:
 @command(
     "CLIENT KILL", arity=-3, flags=FLAGS | ADMIN, group="connection", since="2.4.0",
     cost="O(N) for N sessions", summary="Close connections.",
-    args="<ip:port|<[ID client-id]|[TYPE <NORMAL|MASTER|SLAVE|REPLICA|PUBSUB>]|[USER username]|[ADDR ip:port]|"
-    "[LADDR ip:port]|[SKIPME <YES|NO>]|[MAXAGE maxage]> ...>",
+    args="<ip:port|<[ID client-id]|[TYPE <NORMAL|MASTER|SLAVE|REPLICA|PUBSUB>]|[USER username]|"
+    "[ADDR ip:port]|[LADDR ip:port]|[SKIPME <YES|NO>]|[MAXAGE maxage]> ...>",
     history=(
         ("2.8.12", "Filters, among them ID."),
         ("3.2.0", "Type master."),
@@ -298,8 +307,14 @@ def kill_filter(option: bytes, value: bytes) -> Filter:
         return lambda client: True
     if option == b"maxage":
         age = parse_positive(value, "maxage", "ERR maxage is not an integer or out of range")
-        return lambda client: client.engine.facts["now_ms"] // 1000 - client.figures["created_ms"] // 1000 >= age
+        return lambda client: age_of(client) >= age
     raise ReplyError(SYNTAX_ERROR)
+
+
+def age_of(client: Session) -> int:
+    """Seconds since the client connected, by whole seconds of the clock."""
+    now: int = client.engine.facts["now_ms"]
+    return now // 1000 - client.figures["created_ms"] // 1000
 
 
 def parse_positive(word: bytes, name: str, not_integer: str) -> int:
@@ -351,8 +366,8 @@ def client_unpause(session: Session) -> object:
 
 @command(
     "CLIENT UNBLOCK", arity=-3, flags=FLAGS | ADMIN, group="connection", since="5.0.0",
-    cost="O(N) for N sessions", summary="End a session's blocking command, as by its timeout or with an error.",
-    args="client-id [TIMEOUT|ERROR]",
+    cost="O(N) for N sessions", args="client-id [TIMEOUT|ERROR]",
+    summary="End a session's blocking command, as by its timeout or with an error.",
 )  # fmt: skip
 def client_unblock(session: Session, word: bytes, *words: bytes) -> int:
     if len(words) > 1:

@@ -1,16 +1,22 @@
 """CONFIG: read, change and write back the settings of a running server."""
 
-from minikv.registry import ADMIN, LOADING, NOSCRIPT, OK, STALE, Session, command
-
 from minikv import log
 from minikv.errors import ReplyError, SettingError, UnknownSetting
+from minikv.registry import ADMIN, LOADING, NOSCRIPT, OK, STALE, Session, Simple, command, define
 
 FLAGS = ADMIN | NOSCRIPT | LOADING | STALE
+TO_ALL_NODES = ("request_policy:all_nodes", "response_policy:all_succeeded")
+
+define(
+    "CONFIG", None, arity=-2, flags=0, group="server", since="2.0.0", cost="that of the subcommand",
+    summary="Show and change settings.",
+)  # fmt: skip
 
 
 @command(
     "CONFIG GET", arity=-3, flags=FLAGS, group="server", since="2.0.0", cost="O(N) in settings and patterns",
     summary="Read settings by name or glob pattern.", args="parameter [parameter ...]",
+    history=(("7.0.0", "Several patterns."),),
 )  # fmt: skip
 def config_get(session: Session, *patterns: bytes) -> dict[bytes, bytes]:
     texts = session.server.settings.matching(map(_decode, patterns))
@@ -20,6 +26,7 @@ def config_get(session: Session, *patterns: bytes) -> dict[bytes, bytes]:
 @command(
     "CONFIG SET", arity=-4, flags=FLAGS, group="server", since="2.0.0", cost="O(N) in settings given",
     summary="Change settings, all of them or none.", args="parameter value [parameter value ...]",
+    tips=TO_ALL_NODES, history=(("7.0.0", "Several settings."),),
 )  # fmt: skip
 def config_set(session: Session, *words: bytes) -> object:
     if len(words) % 2:
@@ -44,7 +51,7 @@ def config_set(session: Session, *words: bytes) -> object:
 
 @command(
     "CONFIG REWRITE", arity=2, flags=FLAGS, group="server", since="2.8.0", cost="O(1)",
-    summary="Write the settings back to the file the server was started with.",
+    tips=TO_ALL_NODES, summary="Write the settings back to the file the server was started with.",
 )  # fmt: skip
 def config_rewrite(session: Session) -> object:
     try:
@@ -60,7 +67,7 @@ def config_rewrite(session: Session) -> object:
 
 @command(
     "CONFIG RESETSTAT", arity=2, flags=FLAGS, group="server", since="2.0.0", cost="O(1)",
-    summary="Set the statistics of INFO back to zero.",
+    tips=TO_ALL_NODES, summary="Set the statistics of INFO back to zero.",
 )  # fmt: skip
 def config_resetstat(session: Session) -> object:
     session.server.reset_stats()
@@ -71,20 +78,23 @@ def config_resetstat(session: Session) -> object:
     "CONFIG HELP", arity=2, flags=LOADING | STALE, group="server", since="5.0.0", cost="O(1)",
     summary="List the subcommands of CONFIG.",
 )  # fmt: skip
-def config_help(session: Session) -> list[str]:
-    return [
-        "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-        "GET <pattern>",
-        "    Return parameters matching the glob-like <pattern> and their values.",
-        "SET <directive> <value>",
-        "    Set the configuration <directive> to <value>.",
-        "RESETSTAT",
-        "    Reset statistics reported by the INFO command.",
-        "REWRITE",
-        "    Rewrite the configuration file.",
-        "HELP",
-        "    Prints this help.",
-    ]
+def config_help(session: Session) -> list[Simple]:
+    return [Simple(line) for line in HELP.strip().splitlines()]
+
+
+HELP = """
+CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:
+GET <pattern>
+    Read the settings that match <pattern>.
+SET <directive> <value>
+    Change a setting.
+RESETSTAT
+    Set the statistics of INFO back to zero.
+REWRITE
+    Write the settings back to the file.
+HELP
+    Show this text.
+"""
 
 
 def _decode(word: bytes) -> str:

@@ -3,6 +3,8 @@
 import hmac
 from hashlib import sha256
 
+from minikv_core.commandflags import NEED_AUTH
+
 from minikv.arguments import parse_int, shown
 from minikv.registry import (
     ALLOW_BUSY,
@@ -17,7 +19,6 @@ from minikv.registry import (
     command,
 )
 from minikv.version import REDIS_VERSION
-from minikv_core.commandflags import NEED_AUTH
 
 from .client import checked
 

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from minikv_core.glob import glob_matches
+from minikv_core.registry import by_name, key_positions, specs
+
 from minikv.arguments import shown
 from minikv.registry import (
     LOADING,
@@ -16,14 +19,13 @@ from minikv.registry import (
     command,
 )
 from minikv.syntax_line import Argument, parse
-from minikv_core.glob import glob_matches
-from minikv_core.registry import by_name, key_positions, specs
 
 FLAGS = LOADING | STALE
 ANY_ORDER = ("nondeterministic_output_order",)
 CATEGORIES = (  # in the order in which COMMAND INFO lists them
-    "keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo",
-    "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting",
+    "keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog",
+    "geo", "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction",
+    "scripting",
 )  # fmt: skip
 
 
@@ -31,8 +33,8 @@ CATEGORIES = (  # in the order in which COMMAND INFO lists them
 
 
 @command(
-    "COMMAND", arity=-1, flags=FLAGS, group="connection", since="2.8.13", cost="O(N) for N commands",
-    tips=ANY_ORDER, summary="Describe all commands.",
+    "COMMAND", arity=-1, flags=FLAGS, group="server", categories="connection", since="2.8.13",
+    cost="O(N) for N commands", tips=ANY_ORDER, summary="Describe all commands.",
 )  # fmt: skip
 def command_all(session: Session, *words: bytes) -> list[object]:
     if words:
@@ -41,9 +43,9 @@ def command_all(session: Session, *words: bytes) -> list[object]:
 
 
 @command(
-    "COMMAND INFO", arity=-2, flags=FLAGS, group="connection", since="2.8.13", cost="O(N) for N names",
-    tips=ANY_ORDER, summary="Describe commands, or all of them.", args="[command-name ...]",
-    history=(("7.0.0", "No name means all commands."),),
+    "COMMAND INFO", arity=-2, flags=FLAGS, group="server", categories="connection", since="2.8.13",
+    cost="O(N) for N names", tips=ANY_ORDER, summary="Describe commands, or all of them.",
+    args="[command-name ...]", history=(("7.0.0", "No name means all commands."),),
 )  # fmt: skip
 def command_info(session: Session, *names: bytes) -> list[object]:
     if not names:
@@ -52,8 +54,8 @@ def command_info(session: Session, *names: bytes) -> list[object]:
 
 
 @command(
-    "COMMAND COUNT", arity=2, flags=FLAGS, group="connection", since="2.8.13", cost="O(1)",
-    summary="Count the commands, without subcommands.",
+    "COMMAND COUNT", arity=2, flags=FLAGS, group="server", categories="connection", since="2.8.13",
+    cost="O(1)", summary="Count the commands, without subcommands.",
 )  # fmt: skip
 def command_count(session: Session) -> int:
     return sum(1 for _ in top_level())
@@ -110,8 +112,9 @@ def describe_keys(key: KeySpec | KeyNum) -> dict[str, object]:
 
 
 @command(
-    "COMMAND LIST", arity=-2, flags=FLAGS, group="connection", since="7.0.0", cost="O(N) for N commands",
-    tips=ANY_ORDER, summary="List the names of all commands and subcommands, or of some.",
+    "COMMAND LIST", arity=-2, flags=FLAGS, group="server", categories="connection", since="7.0.0",
+    cost="O(N) for N commands", tips=ANY_ORDER,
+    summary="List the names of all commands and subcommands, or of some.",
     args="[FILTERBY <MODULE module-name|ACLCAT category|PATTERN pattern>]",
 )  # fmt: skip
 def command_list(session: Session, *words: bytes) -> list[str]:
@@ -134,8 +137,9 @@ def command_list(session: Session, *words: bytes) -> list[str]:
 
 
 @command(
-    "COMMAND DOCS", arity=-2, flags=FLAGS, group="connection", since="7.0.0", cost="O(N) for N names",
-    tips=ANY_ORDER, summary="Document commands, or all of them.", args="[command-name ...]",
+    "COMMAND DOCS", arity=-2, flags=FLAGS, group="server", categories="connection", since="7.0.0",
+    cost="O(N) for N names", tips=ANY_ORDER, summary="Document commands, or all of them.",
+    args="[command-name ...]",
 )  # fmt: skip
 def command_docs(session: Session, *names: bytes) -> dict[str, object]:
     found = map(named, names) if names else top_level()
@@ -175,15 +179,15 @@ def document_argument(argument: Argument) -> dict[str, object]:
 
 
 @command(
-    "COMMAND GETKEYS", arity=-3, flags=FLAGS, group="connection", since="2.8.13", cost="O(N) for N arguments",
-    summary="Pick the keys out of a request.", args="command [arg ...]",
+    "COMMAND GETKEYS", arity=-3, flags=FLAGS, group="server", categories="connection", since="2.8.13",
+    cost="O(N) for N arguments", summary="Pick the keys out of a request.", args="command [arg ...]",
 )  # fmt: skip
 def command_getkeys(session: Session, *request: bytes) -> list[bytes]:
     return [request[i] for i, _ in find_keys(request)]
 
 
 @command(
-    "COMMAND GETKEYSANDFLAGS", arity=-3, flags=FLAGS, group="connection", since="7.0.0",
+    "COMMAND GETKEYSANDFLAGS", arity=-3, flags=FLAGS, group="server", categories="connection", since="7.0.0",
     cost="O(N) for N arguments", summary="Pick the keys out of a request, with what is done to them.",
     args="command [arg ...]",
 )  # fmt: skip
@@ -221,8 +225,8 @@ VARIABLE_FLAGS: dict[str, Callable[[tuple[bytes, ...]], str]] = {"set": flags_of
 
 
 @command(
-    "COMMAND HELP", arity=2, flags=FLAGS, group="connection", since="5.0.0", cost="O(1)",
-    summary="Explain the subcommands.",
+    "COMMAND HELP", arity=2, flags=FLAGS, group="server", categories="connection", since="5.0.0",
+    cost="O(1)", summary="Explain the subcommands.",
 )  # fmt: skip
 def command_help(session: Session) -> list[Simple]:
     return [Simple(line) for line in HELP.strip().splitlines()]
