@@ -40,16 +40,16 @@ cdef struct Parser:         # what a session keeps of a request that is not whol
     uint32_t looked         # bytes of an unfinished line that were searched for its end
     uint32_t argc           # arguments understood so far
     uint32_t room           # entries that fit in args
-    Slice*   args           # malloc'd; ptr holds the offset from the request's first byte, unless block != 0
+    Slice*   args           # malloc'd; ptr holds an offset from the request's first byte, unless block != 0
     size_t   scanned        # bytes of the request understood, without the line in progress
-    int64_t  bulk           # missing > 0: length of the next argument; -1 = its header is not read yet
+    int64_t  bulk           # missing > 0: length of the next argument; -1 = its header is not read
     Ref      big            # block of the big argument in progress
     uint32_t big_filled     # bytes of it that are there; its CRLF counts (big_filled <= bulk + 2)
 
 cdef enum ParseStatus:
     PARSE_MORE = 0          # all whole requests are in the batch; the rest is not whole (or empty)
     PARSE_FULL = 1          # the batch is full; call again behind the last request's end
-    PARSE_ERROR = 2         # behind the batch's requests comes a violation, named in `error`; the input is over
+    PARSE_ERROR = 2         # behind the batch's requests is a violation, named in `error`; the input is over
     PARSE_NO_MEMORY = 3     # behind them comes a request that memory cannot hold; the input is over
 
 cdef void parser_init(Parser* p) noexcept nogil

@@ -529,7 +529,7 @@ cdef class ParserHandle:
         arena_close(&self.arena)
 
     def feed(self, bytes data):
-        """Feed bytes behind those kept; returns the requests now whole, and the error's text or None."""
+        """Feed bytes behind those kept; returns the requests now whole and the violation or None."""
         cdef size_t begin = 0, end = 0
         cdef const char* error = NULL
         cdef ParseStatus status = PARSE_FULL
@@ -562,7 +562,7 @@ cdef class ParserHandle:
         return requests
 
     def feed_big(self, bytes data):
-        """Fill the big argument in progress past the buffer, as a read into it does; returns the bytes taken."""
+        """Fill the big argument in progress past the buffer; returns how many bytes it took."""
         cdef size_t n = 0
         cdef char* room = parser_big_room(&self.parser, &self.arena, &n)
         if room == NULL:
