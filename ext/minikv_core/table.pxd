@@ -28,7 +28,7 @@ cdef extern from *:
     #include <emmintrin.h>
     /* Bit i is set where tags[i] == tag, for the first 16 bytes at p (12 tags and 4 others). */
     static inline uint32_t minikv_match(const uint8_t *p, uint8_t tag) {
-        __m128i line = _mm_load_si128((const __m128i *)p);
+        __m128i line = _mm_loadu_si128((const __m128i *)p);
         return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(line, _mm_set1_epi8((char)tag))) & 0xFFFu;
     }
     #else

@@ -1,3 +1,4 @@
+import itertools
 import os
 import random
 import re
@@ -40,11 +41,13 @@ def test_size_classes():
     for size, capacity, *_ in rows:
         assert capacity == CHUNK // size
         assert CHUNK - capacity * size <= CHUNK // 20
-    for small, large in zip(sizes, sizes[1:], strict=False):
+    for small, large in itertools.pairwise(sizes):
         assert large - small <= max(8, small // 8 + 8, (CHUNK // (CHUNK // large) - small))
 
 
-@pytest.mark.parametrize("n", [1, 7, 8, 9, 64, 128, 129, 1000, 4096, 4097, 21840, 32768, 32769, 65536, 65537, 1 << 20])
+@pytest.mark.parametrize(
+    "n", [1, 7, 8, 9, 64, 128, 129, 1000, 4096, 4097, 21840, 32768, 32769, 65536, 65537, 1 << 20]
+)
 def test_accounting_is_exact(n):
     arena = ArenaHandle()
     empty = arena.info()["used"]
@@ -319,6 +322,22 @@ def test_reservation_is_at_most_what_a_reference_can_name():
     assert arena.info()["resident"] < 1 << 17
 
 
+def test_all_of_32_gib_can_be_named():
+    arena = ArenaHandle(32 << 30)
+    if arena.info()["reserved"] < 32 << 30:
+        pytest.skip("the system refuses 32 GiB")
+    start, large = arena.address(0), [arena.alloc(6 << 30) for _ in range(5)]
+    ref = arena.alloc(100)
+    assert ref > 30 << 27 and arena.address(ref) - start == ref * 8
+    arena.write(ref, b"far away")
+    assert mapped_rss(arena) < 32 << 20, "only the rows of the chunk table are resident"
+    assert arena.resize(large[-1], 1 << 30) == large[-1]
+    while ref := arena.alloc(64 << 20):
+        last = ref
+    assert last > 31 << 27 and arena.address(last) - start + (64 << 20) <= 32 << 30
+    assert arena.check() == 0
+
+
 @pytest.mark.skipif(SANITIZED, reason="the sanitizer itself reserves terabytes")
 def test_refused_reservation_is_halved():
     code = (
@@ -326,8 +345,10 @@ def test_refused_reservation_is_halved():
         "from minikv_core.arena import ArenaHandle\n"
         "arena = ArenaHandle(32 << 30); print(arena.info()['reserved'], arena.check())"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True,
-                            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True, env=environment
+    )
     reserved, fault = map(int, result.stdout.split())
     assert 64 << 20 <= reserved < 1 << 30 and fault == 0
 
