@@ -469,6 +469,7 @@ cdef bint run_gated(Session* s) noexcept nogil:
     if mute:
         output_mark(&s.out, &mark)
     if admit(s):
+        s.last_command = s.command
         if e.gate & GATE_PAUSED and is_paused(s):
             if s.flags & IS_PAUSED == 0:
                 s.flags |= IS_PAUSED
