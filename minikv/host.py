@@ -40,6 +40,8 @@ EVENT_LETTERS = {
     "m": flags.EVENT_MISS,
     "d": flags.EVENT_MODULE,
     "n": flags.EVENT_NEW,
+    "o": flags.EVENT_OVERWRITTEN,
+    "c": flags.EVENT_TYPE_CHANGED,
 }
 ALL_EVENTS = "g$lshzxetd"  # what the letter A stands for
 

@@ -357,15 +357,15 @@ class OutputLimits(Many):
 class KeyEvents(Single):
     """Classes of keyspace events, one letter each, held in Redis's order with A for all of `g$lshzxetd`."""
 
-    takes = "letters of Ag$lshzxeKEtmdn"
+    takes = "letters of Ag$lshzxeKEtmdnoc"
 
     def parse(self, word: str) -> str:
-        if set(word) - set("Ag$lshzxeKEtmdn"):
+        if set(word) - set("Ag$lshzxeKEtmdnoc"):
             raise ValueError("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
         kinds = "g$lshzxetd"
         if "A" in word or set(kinds) <= set(word):
             word = "A" + "".join(set(word) - set(kinds + "A"))
-        return "".join(letter for letter in f"A{kinds}nKEm" if letter in word)
+        return "".join(letter for letter in f"A{kinds}nocKEm" if letter in word)
 
 
 def parse_int64(word: str) -> int:
