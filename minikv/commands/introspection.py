@@ -80,7 +80,7 @@ def describe(spec: CommandSpec) -> list[object]:
         simple_set(f"@{name}" for name in CATEGORIES if name in spec.categories),
         SetReply(spec.tips),
         SetReply(map(describe_keys, spec.keys)),
-        [describe(child) for child in spec.subcommands.values()],
+        [describe(child) for child in spec.subcommands.values()] or SetReply(),
     ]
 
 
