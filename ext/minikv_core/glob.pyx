@@ -8,6 +8,10 @@
 # take one byte more: what stands between two stars matched as early as it can, so a match costs at
 # most pattern times text.
 from libc.stddef cimport size_t
+from libc.stdint cimport uint32_t
+
+cdef enum:
+    STARS_MAX = 1000                # as in Redis, a pattern of more stars, neighbours counted once, matches nothing
 
 
 cdef bint glob_match(const char* pattern, size_t plen, const char* text, size_t tlen,
@@ -18,6 +22,7 @@ cdef bint glob_match(const char* pattern, size_t plen, const char* text, size_t 
     cdef const char* tstop = text + tlen
     cdef const char* star = NULL    # behind the last star
     cdef const char* taken = NULL   # first byte that the last star does not take
+    cdef uint32_t stars = 0
     if tlen == 0:
         return plen == 0            # as in Redis, where not even a star matches an empty text
     while t < tstop:
@@ -25,6 +30,10 @@ cdef bint glob_match(const char* pattern, size_t plen, const char* text, size_t 
             p += 1
             if p == pstop:
                 return True
+            if star != p - 1:
+                stars += 1
+                if stars > STARS_MAX:
+                    return False
             star = p
             taken = t
         elif p < pstop and match_one(&p, pstop, t[0], ignore_case):

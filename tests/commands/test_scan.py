@@ -89,6 +89,10 @@ def test_keys_skips_expired(client, pattern):
 def test_keys_pattern_of_many_stars(client):
     client.cmd("SET", "a" * 40, 1)
     assert client.cmd("KEYS", "a*" * 20 + "b") == []
+    assert client.cmd("KEYS", "*?" * 30) == [b"a" * 40]
+    client.cmd("SET", "a" * 2000, 1)
+    assert client.cmd("KEYS", "*?" * 1000) == [b"a" * 2000]
+    assert client.cmd("KEYS", "*?" * 1001) == []  # Redis gives up
 
 
 # ---------------------------------------------------------------- SCAN
