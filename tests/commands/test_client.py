@@ -11,9 +11,9 @@ import minikv
 
 LINE = re.compile(
     r"id=\d+ addr=\S+:\d+ laddr=\S+:\d+ fd=\d+ name=\S* age=\d+ idle=\d+ flags=\w+ db=\d+ sub=\d+ psub=\d+ "
-    r"ssub=\d+ multi=-?\d+ watch=\d+ qbuf=\d+ qbuf-free=\d+ argv-mem=\d+ multi-mem=\d+ rbs=\d+ rbp=\d+ obl=\d+ "
-    r"oll=\d+ omem=\d+ tot-mem=\d+ events=rw? cmd=\S+ user=default redir=-1 resp=[23] lib-name=\S* lib-ver=\S* "
-    r"io-thread=0 tot-net-in=\d+ tot-net-out=\d+ tot-cmds=\d+\n"
+    r"ssub=\d+ multi=-?\d+ watch=\d+ qbuf=\d+ qbuf-free=\d+ argv-mem=\d+ multi-mem=\d+ rbs=\d+ rbp=\d+ "
+    r"obl=\d+ oll=\d+ omem=\d+ tot-mem=\d+ events=rw? cmd=\S+ user=default redir=-1 resp=[23] lib-name=\S* "
+    r"lib-ver=\S* io-thread=0 tot-net-in=\d+ tot-net-out=\d+ tot-cmds=\d+\n"
 )
 SYNTAX = "ERR syntax error"
 BAD_NAME = "ERR Client names cannot contain spaces, newlines or special characters."
