@@ -99,7 +99,8 @@ cdef void engine_close(Engine* e) noexcept nogil:
 
 cdef size_t config_offset(str name) except? 0:
     """Where a setting lies in Config; its name is the setting's with '_' for '-'."""
-    cdef Config* c = NULL
+    cdef Config any
+    cdef Config* c = &any
     cdef dict known = {
         "maxmemory": <size_t>&c.maxmemory,
         "maxmemory_policy": <size_t>&c.maxmemory_policy,
@@ -130,7 +131,7 @@ cdef size_t config_offset(str name) except? 0:
         "notify_keyspace_events": <size_t>&c.notify_keyspace_events,
         "requires_auth": <size_t>&c.requires_auth,
     }
-    return known[name]
+    return known[name] - <size_t>c
 
 
 cdef class EngineHandle:
