@@ -9,6 +9,11 @@ SET_EXPIRY = ["EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT"]
 SHOW_EXPIRY = ["TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"]
 
 
+@pytest.fixture(autouse=True)
+def empty_store(client):
+    client.cmd("FLUSHALL")
+
+
 def error(client, *words):
     """The text of the error reply to a command."""
     try:

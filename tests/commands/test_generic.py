@@ -21,6 +21,11 @@ BAD_DATABASES = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def empty_store(client):
+    client.cmd("FLUSHALL")
+
+
 def error(client, *words):
     """The text of the error reply to a command."""
     try:

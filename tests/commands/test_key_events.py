@@ -6,6 +6,11 @@ import pytest
 import redis
 
 
+@pytest.fixture(autouse=True)
+def empty_store(client):
+    client.cmd("FLUSHALL")
+
+
 class Events:
     """Listens to all keyspace events through a connection of its own."""
 

@@ -6,6 +6,11 @@ import time
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def empty_store(client):
+    client.cmd("FLUSHALL")
+
+
 def error(client, *words):
     """The text of the error reply to a command."""
     try:
