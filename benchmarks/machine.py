@@ -82,7 +82,7 @@ def facts(arguments: list[str]) -> dict[str, str]:
         "command": " ".join(["python", "-m", "benchmarks", *arguments]),
         "processor": f"{cpu_model()}, {len(MEASURED_CORES)} cores",
         "memory": f"{memory / 2**30:.0f} GiB",
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "pinning": f"servers on core {SERVER_CORE}, load on core {GENERATOR_CORE}",
         "load average at the start": f"{os.getloadavg()[0]:.2f}",

@@ -57,11 +57,13 @@ def cells(run: Run, key: Key) -> list[str]:
 
 def goal_row(verdict: Verdict) -> list[str]:
     kind = "absolute" if verdict.goal.absolute else "ratio"
+    # A digit more than the bounds have, so that a near miss does not look like a hit.
+    measured = NOTHING if verdict.measured is None else f"{verdict.measured:.3f}"
     return [
         verdict.goal.title,
         kind,
         f"{verdict.goal.at_most:.2f}",
-        ratio_text(verdict.measured),
+        measured,
         verdict.word,
     ]
 

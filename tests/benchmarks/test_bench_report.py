@@ -38,7 +38,7 @@ def test_markdown(run: report.Run) -> None:
     assert "| kernel | Linux 1 |" in text
     assert "| server CPU per request, µs | minikv 1.2.3 | redis 1.2.3 | valkey 1.2.3 | ratio |" in text
     assert "| SET P1 | 5.000 | 10.000 | - | 0.50 |" in text
-    assert "| CPU per request, GET, no pipeline | ratio | 1.00 | 0.50 | pass |" in text
+    assert "| CPU per request, GET, no pipeline | ratio | 1.00 | 0.500 | pass |" in text
     assert "(cpu.png)" in text
     assert "- cpu, minikv: the load generator was the bottleneck in GET P1" in text
     assert "- memory, 8 B values, valkey: it broke" in text
