@@ -5,15 +5,15 @@ whole are FORM_EMBSTR, more of them or any that were changed in place FORM_RAW; 
 bytes lie in a block of their own (FORM_BLOCK), which a reply refers to instead of copying it. A SET
 value that arrived in such a block is taken over as it is.
 
-Order of events. Redis's: "new" when a key is made, then what the command did ("set", "incrby", ...),
-then "expire".
+Order of events. Redis's: "new" when a key is made, or "overwritten" (and "type_changed") when a whole
+value is replaced, then what the command did ("set", "incrby", ...), then "expire".
 """
 
 from libc.math cimport isinf, isnan
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 from minikv_core.engine cimport *
-from minikv_core.entry cimport EMBSTR_MAX, Entry, EntryView, entry_expiry, entry_view, load_int
+from minikv_core.entry cimport EMBSTR_MAX, Entry, EntryView, entry_expiry, entry_kind, entry_view, load_int
 from minikv_core.expiretime cimport NO_UNIT, MILLIS, SECONDS, ExpiryUnit, expiry_unit, parse_expiry
 from minikv_core.keygroup cimport GROUP, prefetch_keys
 from minikv_core.keyspace cimport (
@@ -131,14 +131,27 @@ cdef bint string_has_digest(Engine* e, Entry* entry, const Slice* digest) noexce
 cdef inline Status store(Session* s, const Slice* key, Found* f, Slice* value, int64_t at_ms) noexcept nogil:
     """Put a string in place of whatever the key holds, and tell. NO_MEMORY leaves the old value."""
     cdef Engine* e = s.engine
-    cdef bint fresh = f.entry == NULL
+    cdef int old = -1 if f.entry == NULL else entry_kind(f.entry)
     if unlikely(put_string(e, s.db, key, f, value, at_ms, False) != OK):
         return NO_MEMORY
     signal_modified(e, s.db, key, f.hash)
-    if fresh:
-        notify(e, EVENT_NEW, b"new", key, s.db)
-    notify(e, EVENT_STRING, b"set", key, s.db)
+    if unlikely(e.config.notify_keyspace_events):
+        notify_stored(s, key, old)
     return OK
+
+
+cdef void notify_stored(Session* s, const Slice* key, int old) noexcept nogil:
+    """The events of a value put under a key.
+
+    old      Kind of the value that was there; -1 = none
+    """
+    if old < 0:
+        notify(s.engine, EVENT_NEW, b"new", key, s.db)
+    else:
+        notify(s.engine, EVENT_OVERWRITTEN, b"overwritten", key, s.db)
+        if old != STRING:
+            notify(s.engine, EVENT_TYPE_CHANGED, b"type_changed", key, s.db)
+    notify(s.engine, EVENT_STRING, b"set", key, s.db)
 
 
 cdef inline void tell(Session* s, const char* event, bint fresh) noexcept nogil:
@@ -195,6 +208,7 @@ cdef Status parse_options(Session* s, uint32_t at, int allowed, Options* o) noex
     cdef ExpiryUnit unit
     cdef Condition condition
     o.condition = ALWAYS
+    o.operand = o.expiry = NULL
     o.unit = NO_UNIT
     o.get = o.keep = o.persist = False
     while at < s.argc:
@@ -661,10 +675,10 @@ cdef Status cmd_setrange(Session* s) noexcept nogil:
 
 
 define("GETRANGE", fn(cmd_getrange), arity=4, flags=READONLY, keys=KeySpec(1, 1, 1, "RO access"), group="string",
-       since="2.4.0", cost="O(N) in the length of the reply", args="key start end",
+       since="2.4.0", cost="O(N) in the length of the reply", args="key start:integer end:integer",
        summary="Returns part of a string, by the positions of its first and last byte.")
 define("SUBSTR", fn(cmd_getrange), arity=4, flags=READONLY, keys=KeySpec(1, 1, 1, "RO access"), group="string",
-       since="1.0.0", cost="O(N) in the length of the reply", args="key start end",
+       since="1.0.0", cost="O(N) in the length of the reply", args="key start:integer end:integer",
        summary="Returns part of a string; GETRANGE by its first name.")
 cdef Status cmd_getrange(Session* s) noexcept nogil:
     cdef char digits[24]
@@ -757,7 +771,7 @@ cdef Status cmd_decrby(Session* s) noexcept nogil:
 
 define("INCRBYFLOAT", fn(cmd_incrbyfloat), arity=3, flags=WRITE | DENYOOM | FAST,
        keys=KeySpec(1, 1, 1, "RW access update"), group="string", since="2.6.0", cost="O(1)",
-       args="key increment",
+       args="key increment:double",
        summary="Adds to the floating-point number under a key, which counts as 0 if it is missing.")
 cdef Status cmd_incrbyfloat(Session* s) noexcept nogil:
     cdef char text[LONG_DOUBLE_CHARS]
