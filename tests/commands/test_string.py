@@ -4,8 +4,6 @@ import itertools
 
 import pytest
 
-from minikv.errors import ReplyError
-
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 NOT_INT = "ERR value is not an integer or out of range"
 NOT_FLOAT = "ERR value is not a valid float"
@@ -46,9 +44,13 @@ class Client:
         return self.cmd(*args)
 
     def error(self, *args):
-        with pytest.raises(ReplyError) as caught:
-            self.cmd(*args)
-        return str(caught.value)
+        """The text of the error reply to a command."""
+        try:
+            reply = self.cmd(*args)
+        except Exception as caught:
+            reply = caught
+        assert isinstance(reply, Exception), reply
+        return str(reply)
 
     def encoding(self, key):
         return self.cmd("OBJECT", "ENCODING", key)
@@ -67,6 +69,11 @@ def not_a_string(run, key="l"):
     if run("COMMAND", "INFO", "RPUSH")[0] is None:
         pytest.skip("strings are the only type")
     run("RPUSH", key, "x")
+
+
+def pairs(reply):
+    """A reply of names and values as a dictionary, in either protocol."""
+    return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
 
 
 # ---------------------------------------------------------------- whole values
@@ -187,7 +194,9 @@ def test_set_in_the_past(run):
     assert run("EXISTS", "k") == 0
 
 
-@pytest.mark.parametrize("command", [("SET", "k", "v"), ("GETEX", "k"), ("MSETEX", "1", "k", "v")], ids=lambda c: c[0])
+@pytest.mark.parametrize(
+    "command", [("SET", "k", "v"), ("GETEX", "k"), ("MSETEX", "1", "k", "v")], ids=lambda c: c[0]
+)
 def test_bad_expiry(run, command):
     run("SET", "k", "old")
     for word in ("EX", "PX", "EXAT", "PXAT"):
@@ -216,7 +225,17 @@ def test_farthest_expiry(run):
 
 @pytest.mark.parametrize(
     "options",
-    ["FOO", "NX XX", "NX IFEQ x", "IFEQ x IFNE x", "IFEQ", "EX 10 KEEPTTL", "KEEPTTL EX 10", "PERSIST", "EX 10 PERSIST"],
+    [
+        "FOO",
+        "NX XX",
+        "NX IFEQ x",
+        "IFEQ x IFNE x",
+        "IFEQ",
+        "EX 10 KEEPTTL",
+        "KEEPTTL EX 10",
+        "PERSIST",
+        "EX 10 PERSIST",
+    ],
 )
 def test_set_syntax(run, options):
     assert run.error("SET", "k", "v", *options.split()) == SYNTAX
@@ -453,8 +472,7 @@ def test_setrange_errors(run):
 
 
 def test_longest_string(run):
-    before = run("CONFIG", "GET", "proto-max-bulk-len")
-    before = before["proto-max-bulk-len"] if isinstance(before, dict) else before[1]
+    before = pairs(run("CONFIG", "GET", "proto-max-bulk-len"))[b"proto-max-bulk-len"]
     run("CONFIG", "SET", "proto-max-bulk-len", 1 << 20)
     try:
         assert run("SETRANGE", "k", (1 << 20) - 2, "ab") == 1 << 20
@@ -587,11 +605,6 @@ def test_incrbyfloat_errors(run):
 # ---------------------------------------------------------------- LCS
 
 
-def pairs(reply):
-    """IDX's reply as a dictionary, in either protocol."""
-    return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
-
-
 def test_lcs(run):
     run("MSET", "a", "ohmytext", "b", "mynewtext")
     assert run("LCS", "a", "b") == b"mytext"
@@ -634,8 +647,8 @@ def test_lcs_errors(run):
 @pytest.mark.parametrize(
     "request_",
     [
-        "GET l", "GETEX l", "GETEX l EX 0", "GETDEL l", "GETSET l v", "SET l v GET", "SET l v IFEQ x", "SET l v IFDNE x",
-        "STRLEN l", "APPEND l v", "GETRANGE l 0 1", "SUBSTR l 0 1", "SETRANGE l 0 v", "SETRANGE l 0 v", "INCR l",
+        "GET l", "GETEX l", "GETEX l EX 0", "GETDEL l", "GETSET l v", "SET l v GET", "SET l v IFEQ x",
+        "SET l v IFDNE x", "STRLEN l", "APPEND l v", "GETRANGE l 0 1", "SUBSTR l 0 1", "SETRANGE l 0 v", "INCR l",
         "DECRBY l 1", "INCRBYFLOAT l x", "DIGEST l",
     ],
 )  # fmt: skip
@@ -666,7 +679,7 @@ EVENTS = [
     ("SET k 2 KEEPTTL", "overwritten set"),
     ("SET k 2 NX", ""),
     ("SETEX k 100 1", "overwritten set expire"),
-    ("MSET k 1 l 1 k 2", "set new set set"),
+    ("MSET k 1 l 1 k 2", "overwritten set new set overwritten set"),
     ("MSETNX k 1 m 1", ""),
     ("MSETEX 2 k 1 m 1 EX 100", "overwritten set expire new set expire"),
     ("GETEX k", ""),
