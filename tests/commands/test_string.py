@@ -648,8 +648,8 @@ def test_lcs_errors(run):
     "request_",
     [
         "GET l", "GETEX l", "GETEX l EX 0", "GETDEL l", "GETSET l v", "SET l v GET", "SET l v IFEQ x",
-        "SET l v IFDNE x", "STRLEN l", "APPEND l v", "GETRANGE l 0 1", "SUBSTR l 0 1", "SETRANGE l 0 v", "INCR l",
-        "DECRBY l 1", "INCRBYFLOAT l x", "DIGEST l",
+        "SET l v IFDNE x", "STRLEN l", "APPEND l v", "GETRANGE l 0 1", "SUBSTR l 0 1", "SETRANGE l 0 v",
+        "INCR l", "DECRBY l 1", "INCRBYFLOAT l x", "DIGEST l",
     ],
 )  # fmt: skip
 def test_wrong_type(run, request_):
