@@ -25,6 +25,7 @@ from minikv_core.memory cimport ctz, load_u32, prefetch, store_u32
 from minikv_core.session cimport refresh_clock, session_cron
 from minikv_core.table cimport (
     ALL_SLOTS, BUCKETS, SLOTS, Bucket, Segment, Table, match_tags, table_find_ref, table_next_segment,
+    table_relocate,
 )
 from minikv_core.types cimport FORM_BLOCK, STRING, Ref, Slice
 
@@ -266,7 +267,7 @@ cdef void compact_slice(Engine* e, int64_t start) noexcept nogil:
             e.compact_database += 1
             e.compact_position = 0
             continue
-        compact_segment(e, segment)
+        compact_segment(e, table_relocate(&e.arena, &e.databases[e.compact_database].keys, segment))
         if monotonic_us() - start > SLICE_US:
             e.compact_due_us = start + 4 * SLICE_US     # a quarter of the time
             return
