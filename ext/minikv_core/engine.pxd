@@ -352,6 +352,7 @@ cdef struct Session:
     # state of a few sessions, each malloc'd when first needed
     uint64_t  queued_flags      # CommandFlag bits of all commands queued by MULTI
     size_t    queued_bytes      # memory of those commands
+    size_t    state_bytes       # memory of what the session watches and subscribes to
     size_t    counted           # bytes of this session in Engine.client_bytes
     void*     transaction       # Transaction* (transaction.pyx)
     void*     watch             # Watch* list (watch.pyx)

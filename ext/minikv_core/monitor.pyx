@@ -11,7 +11,8 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memmove, strlen
 from minikv_core.clock cimport wall_us
 from minikv_core.engine cimport (
-    ADMIN, Engine, GATE_MONITORS, IN_EXEC, IS_INTERNAL, IS_MONITOR, IS_UNIX, LOADING, NOSCRIPT, REPLY_OFF, Session, STALE,
+    ADMIN, Engine, GATE_MONITORS, IN_EXEC, IS_INTERNAL, IS_MONITOR, IS_UNIX, LOADING, NOSCRIPT, REPLY_OFF, Session,
+    STALE,
 )
 from minikv_core.output cimport Output, output_attach, output_free, output_init, output_put
 from minikv_core.peer cimport peer_name

@@ -271,6 +271,7 @@ cdef Status subscribe(Session* s, int kind, const Slice* name) noexcept nogil:
     ring_append(&own.links[kind], &link.of_session)
     t.subscribers += 1
     own.counts[kind] += 1
+    s.state_bytes += sizeof(Link) + t.len
     return OK
 
 cdef void unsubscribe(Link* link) noexcept nogil:
@@ -281,6 +282,7 @@ cdef void unsubscribe(Link* link) noexcept nogil:
     ring_remove(&link.of_topic)
     ring_remove(&link.of_session)
     (<Subscriptions*>link.session.subscriptions).counts[t.kind] -= 1
+    link.session.state_bytes -= sizeof(Link) + t.len
     free(link)
     t.subscribers -= 1
     if t.subscribers == 0:

@@ -131,8 +131,8 @@ cdef void select_database(Session* s, uint32_t index) noexcept nogil:
     s.db = &s.engine.databases[index]
 
 cdef size_t session_memory(Session* s) noexcept nogil:
-    return (sizeof(Session) + s.inbox_room + s.out.held + s.queued_bytes + s.parser.room * sizeof(Slice)
-            + parser_big_bytes(&s.parser))
+    return (sizeof(Session) + s.inbox_room + s.out.held + s.queued_bytes + s.state_bytes
+            + s.parser.room * sizeof(Slice) + parser_big_bytes(&s.parser))
 
 cdef void count_memory(Session* s) noexcept nogil:
     cdef size_t now = session_memory(s)

@@ -1,5 +1,4 @@
 # WATCH: which keys must not change before a session's EXEC.
-from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t
 from minikv_core.engine cimport Database, Engine, Session
 from minikv_core.types cimport Slice
@@ -15,4 +14,3 @@ cdef void touch_database(Engine* e, Database* db, Database* other) noexcept nogi
 cdef bint watch_failed(const Session* s) noexcept nogil     # has a watched key changed?
 cdef void unwatch_all(Session* s) noexcept nogil
 cdef uint32_t watch_count(const Session* s) noexcept nogil
-cdef size_t watch_memory(const Session* s) noexcept nogil   # bytes, for CLIENT LIST

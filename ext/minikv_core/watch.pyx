@@ -14,7 +14,6 @@ or one past its expiry, is concerned only if a value was stored since. The remov
 had expired before WATCH changes nothing.
 """
 
-from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
@@ -57,7 +56,6 @@ cdef struct WatchList:      # Session.watch
     Watched* keys           # malloc'd
     uint32_t count
     uint32_t room
-    size_t   bytes          # of this list with all that belongs to it
 
 cdef struct Touch:          # what a visit of the table needs
     Engine*   engine
@@ -171,9 +169,9 @@ cdef Status watch_key(Session* s, const Slice* key) noexcept nogil:
         if list == NULL:
             return NO_MEMORY
         memset(list, 0, sizeof(WatchList))
-        list.bytes = sizeof(WatchList)
         s.watch = list
-    if list.count == list.room and not grow_list(list):
+        s.state_bytes += sizeof(WatchList)
+    if list.count == list.room and not grow_list(s, list):
         return NO_MEMORY
     name = <char*>malloc(len)
     if name == NULL:
@@ -197,15 +195,15 @@ cdef Status watch_key(Session* s, const Slice* key) noexcept nogil:
     w.seen = key_state(e, s.db, key.ptr, key.len) == PRESENT
     w.version = e.root.versions
     list.count += 1
-    list.bytes += len
+    s.state_bytes += len
     return OK
 
-cdef bint grow_list(WatchList* list) noexcept nogil:
+cdef bint grow_list(Session* s, WatchList* list) noexcept nogil:
     cdef uint32_t room = list.room * 2 if list.room else <uint32_t>FIRST_ROOM
     cdef Watched* grown = <Watched*>realloc(list.keys, room * sizeof(Watched))
     if grown == NULL:
         return False
-    list.bytes += (room - list.room) * sizeof(Watched)
+    s.state_bytes += (room - list.room) * sizeof(Watched)
     list.keys = grown
     list.room = room
     return True
@@ -265,16 +263,15 @@ cdef void unwatch_all(Session* s) noexcept nogil:
         return
     for i in range(list.count):
         release_entry(s.engine, &list.keys[i])
+        s.state_bytes -= list.keys[i].len
         free(list.keys[i].name)
+    s.state_bytes -= sizeof(WatchList) + list.room * sizeof(Watched)
     free(list.keys)
     free(list)
     s.watch = NULL
 
 cdef uint32_t watch_count(const Session* s) noexcept nogil:
     return (<WatchList*>s.watch).count if s.watch != NULL else 0
-
-cdef size_t watch_memory(const Session* s) noexcept nogil:
-    return (<WatchList*>s.watch).bytes if s.watch != NULL else 0
 
 # ---------------------------------------------------------------- commands
 

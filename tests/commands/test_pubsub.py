@@ -1,5 +1,7 @@
 """SUBSCRIBE and its kin, PUBLISH, PUBSUB, and keyspace events over them."""
 
+import time
+
 import pytest
 
 import minikv
@@ -142,6 +144,23 @@ def test_reset_drops_subscriptions(connect, protocol):
     assert speaker.cmd("PUBLISH", "a", "x") == 0
     assert speaker.cmd("SPUBLISH", "a", "x") == 0
     assert listener.cmd("GET", "a") is None
+
+
+def test_memory_of_subscriptions_is_counted(server, connect):
+    listener = connect(3)
+    before = server.engine.memory()["clients"]
+    for command in ("SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE"):
+        subscribed(listener, command, *["a channel " + str(i) for i in range(1000)])
+    assert server.engine.memory()["clients"] > before + 3000 * 64
+    for command in ("UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE"):
+        subscribed(listener, command, *["a channel " + str(i) for i in range(1000)])
+    settled(server, before)
+
+
+def settled(server, clients, slack=40_000):
+    """Wait until the clients take what they took before; a connection keeps some of its buffers."""
+    while server.engine.memory()["clients"] > clients + slack:
+        time.sleep(0.01)
 
 
 # ---------------------------------------------------------------- subscriber mode
