@@ -3,6 +3,9 @@
 import itertools
 
 import pytest
+from minikv_core.handle import EngineHandle
+
+from minikv.errors import ReplyError
 
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 NOT_INT = "ERR value is not an integer or out of range"
@@ -725,3 +728,44 @@ def test_events(run, subscriber):
         assert subscriber.next(timeout=0.05) is None
     finally:
         run("CONFIG", "SET", "notify-keyspace-events", "")
+
+
+# ---------------------------------------------------------------- no memory left
+
+
+def test_full_store():
+    """What finds no memory leaves the old value, and says nothing but the error."""
+    handle = EngineHandle(databases=1, reserve=4 << 20)
+
+    def execute(*args):
+        try:
+            return handle.execute(0, 2, args)
+        except ReplyError as error:
+            return str(error)
+
+    execute(b"SET", b"k", b"old" * 10_000)
+    execute(b"SET", b"n", b"1")
+    for size in (100_000, 20_000, 1000, 100, 10, 1):
+        for i in range(200_000):
+            if execute(b"SET", b"%d:%d" % (size, i), b"x" * size) != b"OK":
+                break
+    full = "OOM the store's memory is full"
+    big = b"new" * 100_000
+    assert execute(b"SET", b"k", big) == full
+    assert execute(b"SET", b"k", big, b"GET") == full
+    assert execute(b"SET", b"k", big, b"GET", b"EX", b"10") == full
+    assert execute(b"SETEX", b"k", b"10", big) == full
+    assert execute(b"GETSET", b"k", big) == full
+    assert execute(b"APPEND", b"k", big) == full
+    assert execute(b"SETRANGE", b"k", b"1000000", b"x") == full
+    assert execute(b"SETRANGE", b"n", b"1000000", b"x") == full
+    assert execute(b"MSET", b"k", big) == full
+    assert execute(b"SETNX", b"fresh", big) == full
+    assert execute(b"APPEND", b"fresh", big) == full
+    assert execute(b"GET", b"fresh") is None
+    assert execute(b"GET", b"k") == b"old" * 10_000
+    assert execute(b"GET", b"n") == b"1"
+    assert execute(b"PTTL", b"k") == -1
+    execute(b"FLUSHALL")
+    assert execute(b"SET", b"k", big) == b"OK"
+    assert execute(b"GET", b"k") == big
