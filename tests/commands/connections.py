@@ -1,20 +1,21 @@
-"""Raw connections for tests that need several, or care about each byte."""
+"""Raw connections, for what more than one client has to see and for each byte of a reply."""
 
 import socket
 
 from minikv_core.decode import decode
 
-from minikv.errors import ReplyError
+from minikv import ReplyError
 
 
 class Connection:
-    """A client's end of a connection to a server on this machine."""
+    """A client that reads one reply (or push) at a time; error replies are returned, not raised."""
 
     def __init__(self, port, protocol=2):
-        self._buffer = b""
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.received = b""
+        self.protocol = protocol
         if protocol == 3:
-            self.hello = self.cmd("HELLO", 3)
+            self.cmd("HELLO", 3)
 
     @property
     def address(self):
@@ -31,53 +32,69 @@ class Connection:
         words = [word if isinstance(word, bytes) else str(word).encode() for word in words]
         self.socket.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(w), w) for w in words))
 
-    def read(self):
-        """The next reply; an error as a ReplyError, not raised; EOFError when the server has closed."""
-        while True:
-            if self._buffer:
-                try:
-                    value, end = decode(self._buffer, ReplyError)
-                except EOFError:
-                    pass
-                else:
-                    self._buffer = self._buffer[end:]
-                    return value
-            self._receive()
-
-    def _receive(self):
+    def receive(self):
+        """Wait for more bytes; EOFError when the server has closed."""
         try:
-            received = self.socket.recv(1 << 16)
+            more = self.socket.recv(1 << 20)
         except ConnectionResetError:
-            received = b""
-        if not received:
+            more = b""
+        if not more:
             raise EOFError("the server has closed the connection")
-        self._buffer += received
+        self.received += more
+
+    def read(self):
+        """The next reply."""
+        while True:
+            try:
+                reply, end = decode(self.received, ReplyError)
+            except EOFError:
+                self.receive()
+            else:
+                self.received = self.received[end:]
+                return reply
+
+    def raw(self, n):
+        """The next n bytes as they came."""
+        while len(self.received) < n:
+            self.receive()
+        raw, self.received = self.received[:n], self.received[n:]
+        return raw
 
     def cmd(self, *words):
         self.send(*words)
         return self.read()
 
     def error(self, *words):
-        """The text of the error that a command is answered with."""
+        """The text of the error reply to a command."""
         reply = self.cmd(*words)
         assert isinstance(reply, ReplyError), reply
         return str(reply)
 
     def exchange(self, *words, mark=b"<end>"):
-        """The bytes that a command is answered with, up to the reply of an ECHO behind it."""
+        """The bytes that a command is answered with: all up to the reply of an ECHO behind it."""
         self.send(*words)
         self.send("ECHO", mark)
         end = b"$%d\r\n%b\r\n" % (len(mark), mark)
-        while not self._buffer.endswith(end):
-            self._receive()
-        received, self._buffer = self._buffer[: -len(end)], b""
-        return received
+        while not self.received.endswith(end):
+            self.receive()
+        return self.raw(len(self.received))[: -len(end)]
+
+    def all(self, *commands):
+        """The replies to commands that are sent together, each a line of words."""
+        for command in commands:
+            self.send(*command.split())
+        return [self.read() for _ in commands]
+
+    def is_silent(self):
+        """Whether nothing but what is asked for arrives."""
+        reply = self.cmd("PING", "anything else?")
+        return reply in (b"anything else?", [b"pong", b"anything else?"])
 
     def is_closed(self):
         """Whether the server closes the connection, now or soon; what it still sends is dropped."""
         try:
             while True:
-                self._receive()
+                self.receive()
         except EOFError:
             return True
 
@@ -89,8 +106,3 @@ class Connection:
 
     def __exit__(self, *exc):
         self.close()
-
-
-def fields(line):
-    """A line of CLIENT LIST as a dictionary."""
-    return dict(word.split("=", 1) for word in line.strip().split(" "))

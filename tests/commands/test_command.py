@@ -1,7 +1,6 @@
 """COMMAND: what it tells about commands, and the keys that it finds."""
 
 import pytest
-from connections import Connection
 
 import minikv
 from minikv.errors import ReplyError
@@ -18,19 +17,6 @@ SYNTAX = "ERR syntax error"
 def store():
     with minikv.Store() as store:
         yield store
-
-
-@pytest.fixture
-def connect(server):
-    made = []
-
-    def connect(protocol=2):
-        made.append(Connection(server.port, protocol))
-        return made[-1]
-
-    yield connect
-    for connection in made:
-        connection.close()
 
 
 def error(store, *words):

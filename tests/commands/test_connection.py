@@ -3,7 +3,8 @@
 import time
 
 import pytest
-from connections import Connection, fields
+from client_list import fields
+from connections import Connection
 
 import minikv
 from minikv.version import REDIS_VERSION
@@ -23,20 +24,6 @@ BAD_NAME = "ERR Client names cannot contain spaces, newlines or special characte
 PASSWORD = "pass\x00wörd"
 
 
-@pytest.fixture
-def connect(server):
-    """Makes connections to the server of the test run."""
-    made = []
-
-    def connect(protocol=2):
-        made.append(Connection(server.port, protocol))
-        return made[-1]
-
-    yield connect
-    for connection in made:
-        connection.close()
-
-
 @pytest.fixture(scope="module")
 def locked():
     """A server that wants a password."""
@@ -53,7 +40,6 @@ def stranger(locked):
 # ---------------------------------------------------------------- PING ECHO TIME QUIT
 
 
-@pytest.mark.parametrize("protocol", [2, 3])
 def test_ping_and_echo(connect, protocol):
     c = connect(protocol)
     assert c.exchange("PING") == b"+PONG\r\n"
@@ -180,7 +166,6 @@ def test_reset_logs_out(stranger):
 # ---------------------------------------------------------------- HELLO
 
 
-@pytest.mark.parametrize("protocol", [2, 3])
 def test_hello_describes_the_server(connect, protocol):
     c = connect(protocol)
     version = REDIS_VERSION.encode()
