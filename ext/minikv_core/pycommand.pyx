@@ -180,7 +180,7 @@ cdef class SessionView:
         return {
             "created_ms": s.created_ms, "active_ms": s.active_ms,
             "input": request_bytes(s) if s == s.engine.current else s.inbox_len + parser_big_bytes(&s.parser),
-            "input_room": s.inbox_room + (s.parser.bulk if s.parser.big else 0), "args": args_bytes(s),
+            "input_room": s.inbox_room + (s.parser.bulk + 2 if s.parser.big else 0), "args": args_bytes(s),
             "out_buffer": <size_t>(s.out.pos - s.out.base), "out_nodes": s.out.nodes, "out_bytes": s.out.held,
             "pending": output_pending(&s.out), "memory": session_memory(s), "channels": subscription_count(s, CHANNEL),
             "patterns": subscription_count(s, PATTERN), "shard_channels": subscription_count(s, SHARD),
