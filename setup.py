@@ -12,6 +12,7 @@ from setuptools import Extension, setup
 SOURCES = sorted(str(path) for path in Path("ext/minikv_core").glob("*.pyx"))
 FLAGS = ["-O3", "-fno-strict-aliasing", "-Wno-unused-function", "-Wno-unreachable-code"]
 LINK: list[str] = []
+CORES = os.cpu_count() or 1
 if os.environ.get("MINIKV_ASAN"):
     FLAGS = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
     LINK = ["-fsanitize=address,undefined"]
@@ -28,7 +29,7 @@ setup(
             for source in SOURCES
         ],
         include_path=["ext"],
-        nthreads=os.cpu_count() or 1,
+        nthreads=CORES,
         compiler_directives={
             "language_level": "3",
             "boundscheck": False,
@@ -38,4 +39,5 @@ setup(
             "show_performance_hints": True,
         },
     ),
+    options={"build_ext": {"parallel": CORES}},
 )

@@ -1,0 +1,78 @@
+# Everything for users and developers; `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(wildcard ext/minikv_core/*.pyx ext/minikv_core/*.pxd) setup.py pyproject.toml
+ASAN_TREE := build/asan
+
+.PHONY: help build run test lint asan bench docs sdist clean
+
+help:
+	@echo "make run     build and serve on 127.0.0.1:6379"
+	@echo "make test    build and run all tests"
+	@echo "make build   leave $(BIN)/minikv and $(BIN)/python"
+	@echo "make lint    ruff, mypy, Cython's performance hints as errors"
+	@echo "make asan    the engine's and the wire's tests under address and undefined-behaviour sanitizers"
+	@echo "make bench   compare with every other server that is installed"
+	@echo "make docs    write docs/settings.md and docs/commands.md anew"
+	@echo "make sdist   source distribution and wheel in dist/"
+	@echo "make clean   remove all that was built"
+
+run: build
+	$(BIN)/minikv
+
+test: $(VENV)/test-extras
+	$(BIN)/python -m pytest -q
+
+build: $(VENV)/built
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -U 'setuptools>=77' 'cython>=3.2,<4'
+
+$(VENV)/installed: $(BIN)/python pyproject.toml
+	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/built: $(VENV)/installed $(SOURCES)
+	$(BIN)/python setup.py -q build_ext --inplace
+	touch $@
+
+$(VENV)/test-extras: $(VENV)/built
+	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --editable '.[test]'
+	touch $@
+
+lint: $(VENV)/built
+	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --editable '.[lint]'
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python tests/cython_hints.py
+
+# A copy of the tree, so that the sanitizers' objects never mix with the ordinary ones.
+asan: $(VENV)/test-extras
+	mkdir -p $(ASAN_TREE)
+	cp -r minikv ext tests benchmarks setup.py pyproject.toml README.md LICENSE $(ASAN_TREE)/
+	rm -f $(ASAN_TREE)/ext/minikv_core/*.so
+	cd $(ASAN_TREE) && MINIKV_ASAN=1 ../../$(BIN)/python setup.py -q build_ext --inplace
+	cd $(ASAN_TREE) && PYTHONPATH=.:ext PYTHONMALLOC=malloc \
+		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+		../../$(BIN)/python -m pytest -q tests/core tests/wire tests/commands -m "not slow" -p no:cacheprovider
+
+bench: $(VENV)/built
+	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --editable '.[bench]'
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/built
+	$(BIN)/python -m minikv.setting_docs > docs/settings.md
+	$(BIN)/python -m minikv.command_docs > docs/commands.md
+
+sdist: $(BIN)/python
+	$(BIN)/pip install -q --disable-pip-version-check build
+	$(BIN)/python -m build
+
+clean:
+	rm -rf build dist *.egg-info $(VENV)
+	rm -f ext/minikv_core/*.c ext/minikv_core/*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
