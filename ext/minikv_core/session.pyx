@@ -93,6 +93,8 @@ cdef void session_free(Session* s) noexcept nogil:
         e.sessions = s.next
     if s.next != NULL:
         s.next.previous = s.previous
+    if e.cron_session == s:
+        e.cron_session = s.next
     e.session_count -= 1
     e.client_bytes -= s.counted
     parser_free(&s.parser, &e.arena)
