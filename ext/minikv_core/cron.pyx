@@ -17,12 +17,12 @@ from minikv_core.arena cimport arena_alloc, arena_at, arena_free, arena_size, ar
 from minikv_core.clock cimport monotonic_us, ticks
 from minikv_core.engine cimport *
 from minikv_core.entry cimport Block, Entry, EntryView, entry_expiry, entry_key, entry_view
-from minikv_core.eviction cimport evict_if_needed, memory_used
+from minikv_core.eviction cimport evict_if_needed, note_peak
 from minikv_core.hash cimport hash_bytes
-from minikv_core.keyspace cimport Found, expire_key
+from minikv_core.keyspace cimport Found, expire_key, note_latency
 from minikv_core.lazyfree cimport lazyfree_step
 from minikv_core.memory cimport ctz, load_u32, prefetch, store_u32
-from minikv_core.session cimport refresh_clock, session_cron
+from minikv_core.session cimport refresh_clock, session_cron, update_slow_ticks
 from minikv_core.table cimport (
     ALL_SLOTS, BUCKETS, SLOTS, Bucket, Segment, Table, match_tags, table_find_ref, table_next_segment,
     table_relocate,
@@ -46,7 +46,11 @@ cdef int64_t engine_timers(Engine* e) noexcept nogil:
         if e.root.free_queue:
             next_due = 0
     if now >= e.cron_due_us:
-        tick(e, now)
+        if e.config.cron_paused:
+            e.cron_due_us = now + IDLE_TICK_US
+        else:
+            tick(e, now)
+            e.stats.cron_us += <uint64_t>(monotonic_us() - now)
     if e.cron_due_us < next_due:
         next_due = e.cron_due_us
     wait = expire_slice(e, now)
@@ -69,8 +73,7 @@ cdef void tick(Engine* e, int64_t now) noexcept nogil:
     cdef bint idle = e.stats.commands == e.commands_at_tick
     refresh_clock(e)
     calibrate(e, now)
-    if memory_used(e) > e.stats.peak_memory:
-        e.stats.peak_memory = memory_used(e)
+    note_peak(e)
     sample_rates(e, now)
     look_after_sessions(e)
     if e.gate & GATE_MAXMEMORY:
@@ -96,14 +99,13 @@ cdef void calibrate(Engine* e, int64_t now) noexcept nogil:
     if us < 1000 or passed == 0:
         return
     e.us_per_tick = <uint64_t>(<double>us / <double>passed * 4294967296.0)
-    if e.config.slowlog_log_slower_than >= 0:
-        e.slow_ticks = <uint64_t>(<double>e.config.slowlog_log_slower_than / <double>us * <double>passed)
+    update_slow_ticks(e)
 
 cdef void sample_rate(Rate* r, uint64_t value, uint64_t base, int64_t now) noexcept nogil:
     cdef double passed = <double>base if base else <double>(now - r.last_us) / 1000000.0
     if passed > 0:
-        r.samples[r.at] = <double>(value - r.last) / passed if value >= r.last else 0.0
-        r.at = (r.at + 1) & 15
+        r.samples[r.taken & 15] = <double>(value - r.last) / passed if value >= r.last else 0.0
+        r.taken += 1
     r.last = value
     r.last_us = now
 
@@ -157,6 +159,7 @@ cdef int64_t expire_slice(Engine* e, int64_t now) noexcept nogil:
                     break
         spent = monotonic_us() - now
         e.stats.expire_cycle_us += <uint64_t>spent
+        note_latency(e, b"expire-cycle", spent)
         if finished:
             e.expire_due_us = now + ROUND_US
         else:

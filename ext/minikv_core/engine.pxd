@@ -109,6 +109,9 @@ cdef struct Config:             # the settings that the hot path reads; set thro
     int64_t  lazyfree_lazy_user_flush
     int64_t  active_expire_effort       # 1-10
     int64_t  active_expire              # DEBUG SET-ACTIVE-EXPIRE
+    int64_t  cron_paused        # DEBUG PAUSE-CRON
+    int64_t  reply_resizing     # DEBUG REPLYBUFFER RESIZING
+    int64_t  reply_peak_reset   # DEBUG REPLYBUFFER PEAK-RESET-TIME, ms; negative = never
     int64_t  hz                 # timer ticks a second
     int64_t  dynamic_hz
     int64_t  timeout            # seconds of idleness after which a client is closed; 0 = never
@@ -120,7 +123,7 @@ cdef struct Config:             # the settings that the hot path reads; set thro
     int64_t  slowlog_log_slower_than    # µs; negative = off
     int64_t  slowlog_max_len
     int64_t  latency_monitor_threshold  # ms; 0 = off
-    int64_t  latency_tracking
+    int64_t  latency_tracking   # whether calls are added to the histograms: 0 or 1
     int64_t  notify_keyspace_events     # EventFlag bits
     int64_t  requires_auth      # requirepass is set
     OutputLimit output_limits[3]        # by OutputClass
@@ -144,11 +147,15 @@ cdef struct Stats:              # INFO's totals; reset by CONFIG RESETSTAT
     uint64_t output_limit_disconnections
     uint64_t errors             # error replies
     uint64_t unexpected_errors
-    uint64_t peak_memory
     uint64_t reads              # read and write calls of the I/O model
     uint64_t writes
     uint64_t loops              # turns of the event loop, and time spent in them
     uint64_t loop_us
+    uint64_t loop_us_max        # longest turn
+    uint64_t loop_commands_max  # most commands in a turn
+    uint64_t cron_us            # time spent in ticks
+    uint64_t reply_shrinks      # changes of Output.first_room
+    uint64_t reply_expands
     uint64_t lazyfreed          # objects freed in slices
     uint64_t pubsub_messages
 
@@ -159,7 +166,6 @@ cdef struct Database:           # in the arena
     int64_t  next_expiry        # no key expires before this, Unix ms; INT64_MAX = none
     uint64_t expire_position    # where the active cycle goes on (table_next_segment); 0 = at a start
     int64_t  expire_minimum     # earliest expiry that this round of the cycle has seen so far
-    int64_t  average_ttl        # ms, estimated by the active cycle
     uint32_t id
 
 cdef struct Root:               # the store's root object, in the arena
@@ -203,7 +209,7 @@ cdef enum RateKind:
 
 cdef struct Rate:               # INFO's instantaneous_*: a ring of the last 16 samples, 0.1 s each
     double   samples[16]        # per second (RATE_LOOP_US: per loop)
-    uint32_t at
+    uint32_t taken              # samples so far; the next one goes to taken % 16
     uint64_t last               # the counter when it was sampled
     int64_t  last_us            # monotonic
 
@@ -233,7 +239,7 @@ cdef struct Engine:
     uint32_t  lru_clock         # low 24 bits: seconds, the resolution of LRU
     uint32_t  lfu_clock         # low 16 bits: minutes
     uint64_t  us_per_tick       # microseconds a tick, times 2**32
-    uint64_t  slow_ticks        # slowlog threshold in ticks; UINT64_MAX = off
+    uint64_t  slow_ticks        # ticks from which the slow log or the latency monitor may want a command; UINT64_MAX = never
     uint64_t  start_ticks       # ticks and monotonic time at the start, to calibrate
     int64_t   start_monotonic_us
     int64_t   start_us          # Unix time of the start
@@ -253,6 +259,8 @@ cdef struct Engine:
     uint64_t  commands_at_tick  # Stats.commands at the last tick: an idle engine ticks less often
     Session*  cron_session      # whose turn it is to be looked at by the timer
     Rate      rates[5]          # by RateKind
+    uint64_t  peak_memory       # most bytes used, as seen at each tick, and when
+    int64_t   peak_memory_ms
     uint64_t  client_bytes      # bytes that sessions hold in buffers, queues and transactions
     uint64_t  random            # state of random_next()
     Batch     batch
@@ -349,6 +357,9 @@ cdef struct Session:
     uint64_t  net_input
     uint64_t  net_output
     uint64_t  commands
+    uint64_t  looked_output     # net_output when the timer last looked
+    int64_t   reply_peak_ms     # since when reply_peak is observed
+    uint32_t  reply_peak        # most bytes of replies between two looks of the timer
     # state of a few sessions, each malloc'd when first needed
     uint64_t  queued_flags      # CommandFlag bits of all commands queued by MULTI
     size_t    queued_bytes      # memory of those commands

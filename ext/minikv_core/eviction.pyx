@@ -13,7 +13,9 @@ from minikv_core.clock cimport monotonic_us
 from minikv_core.engine cimport *
 from minikv_core.entry cimport Entry, entry_clock, entry_expiry, entry_key
 from minikv_core.hash cimport hash_bytes
-from minikv_core.keyspace cimport Found, free_entry, lfu_decayed, notify, random_next, signal_modified, unlink_entry
+from minikv_core.keyspace cimport (
+    Found, free_entry, lfu_decayed, note_latency, notify, random_next, signal_modified, unlink_entry,
+)
 from minikv_core.lazyfree cimport lazyfree_step
 from minikv_core.memory cimport ctz
 from minikv_core.table cimport (
@@ -29,11 +31,17 @@ cdef enum:
 cdef uint64_t memory_used(const Engine* e) noexcept nogil:
     return e.arena.head.used + e.client_bytes
 
+cdef void note_peak(Engine* e) noexcept nogil:
+    cdef uint64_t used = memory_used(e)
+    if used > e.peak_memory:
+        e.peak_memory = used
+        e.peak_memory_ms = e.now_ms
+
 cdef inline bint over_limit(const Engine* e) noexcept nogil:
     return e.config.maxmemory > 0 and memory_used(e) > <uint64_t>e.config.maxmemory
 
 cdef bint evict_if_needed(Engine* e) noexcept nogil:
-    cdef int64_t start
+    cdef int64_t start, spent
     cdef int64_t policy = e.config.maxmemory_policy
     if not over_limit(e):
         return True
@@ -47,7 +55,9 @@ cdef bint evict_if_needed(Engine* e) noexcept nogil:
             return not over_limit(e)
         if monotonic_us() - start > SLICE_US:
             break
-    e.stats.eviction_exceeded_us += <uint64_t>(monotonic_us() - start)
+    spent = monotonic_us() - start
+    e.stats.eviction_exceeded_us += <uint64_t>spent
+    note_latency(e, b"eviction-cycle", spent)
     return True
 
 cdef bint evict_one(Engine* e, int64_t policy) noexcept nogil:

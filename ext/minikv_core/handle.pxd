@@ -1,5 +1,5 @@
 # The Python handle of an engine.
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from minikv_core.engine cimport Engine, Session
 
 cdef bint engine_fit_counters(Engine* e) noexcept nogil
@@ -8,6 +8,7 @@ cdef class EngineHandle:
     cdef Engine engine
     cdef bint is_open
     cdef Session* internal          # runs what execute() is given
+    cdef uint64_t startup           # bytes used by the empty store
     cdef public object owner        # Server or Store
     cdef public object on_slow      # called with (list of arguments, microseconds, session) past the slowlog's threshold
     cdef public object on_latency   # called with (event name, milliseconds) past latency-monitor-threshold

@@ -6,23 +6,27 @@ only in that thread: in commands written in Python, or before and after serving.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stddef cimport size_t
-from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
+from libc.stdint cimport SIZE_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
-from minikv_core.arena cimport arena_alloc, arena_at, arena_close, arena_open, arena_slack
+from minikv_core.arena cimport arena_alloc, arena_at, arena_close, arena_open, arena_slack, arena_trim
 from minikv_core.clock cimport monotonic_us, ticks
 from minikv_core.cron cimport engine_timers
 from minikv_core.engine cimport *
-from minikv_core.eviction cimport memory_used
+from minikv_core.entry cimport ENTRY_HEADER
+from minikv_core.eviction cimport memory_used, note_peak
 from minikv_core.keyspace cimport database_init
 from minikv_core.lazyfree cimport lazyfree_pending
 from minikv_core.output cimport SCRATCH_BYTES, OutNode, output_attach, output_detach, output_sent
 from minikv_core.parser cimport batch_free, batch_init
-from minikv_core.pubsub cimport pubsub_attach, pubsub_release
+from minikv_core.pubsub cimport CHANNEL, PATTERN, SHARD, pubsub_attach, pubsub_release, topic_count
 from minikv_core.registry cimport command_count
-from minikv_core.session cimport refresh_clock, select_database, session_free, session_new, session_run
+from minikv_core.session cimport (
+    refresh_clock, select_database, session_free, session_new, session_run, update_slow_ticks,
+)
+from minikv_core.table cimport Bucket, Segment
 from minikv_core.types cimport OK, Slice
-from minikv_core.watch cimport watch_attach
+from minikv_core.watch cimport watch_attach, watch_count
 
 from minikv.errors import ReplyError
 from minikv_core.decode import decode
@@ -30,6 +34,7 @@ from minikv_core.decode import decode
 cdef enum:
     COUNTERS_AHEAD = 64     # counters for commands that may be added later
     MAX_ERROR_CODES = 128
+    REPLY_PEAK_MS = 5000
 
 # ---------------------------------------------------------------- making and ending
 
@@ -60,6 +65,7 @@ cdef bint engine_open(Engine* e, uint32_t databases, size_t reserve, bint shared
     e.expire_due_us = 0
     refresh_clock(e)
     e.start_us = e.now_us
+    start_rates(e)
     e.scratch = <char*>malloc(SCRATCH_BYTES)
     e.error_counts = <ErrorCount*>calloc(MAX_ERROR_CODES, sizeof(ErrorCount))
     if e.scratch == NULL or e.error_counts == NULL or not batch_init(&e.batch):
@@ -69,6 +75,12 @@ cdef bint engine_open(Engine* e, uint32_t databases, size_t reserve, bint shared
     pubsub_attach(e)
     watch_attach(e)
     return True
+
+cdef void start_rates(Engine* e) noexcept nogil:
+    cdef int k
+    memset(e.rates, 0, sizeof(e.rates))
+    for k in range(5):
+        e.rates[k].last_us = monotonic_us()
 
 cdef bint engine_fit_counters(Engine* e) noexcept nogil:
     """Make room for the counters of all commands that exist now."""
@@ -116,6 +128,9 @@ cdef size_t config_offset(str name) except? 0:
         "lazyfree_lazy_user_flush": <size_t>&c.lazyfree_lazy_user_flush,
         "active_expire_effort": <size_t>&c.active_expire_effort,
         "active_expire": <size_t>&c.active_expire,
+        "cron_paused": <size_t>&c.cron_paused,
+        "reply_resizing": <size_t>&c.reply_resizing,
+        "reply_peak_reset": <size_t>&c.reply_peak_reset,
         "hz": <size_t>&c.hz,
         "dynamic_hz": <size_t>&c.dynamic_hz,
         "timeout": <size_t>&c.timeout,
@@ -152,6 +167,9 @@ cdef class EngineHandle:
             raise MemoryError("the arena's memory is refused")
         self.engine.python = <void*>self
         self.engine.config.active_expire = 1
+        self.engine.config.reply_resizing = 1
+        self.engine.config.reply_peak_reset = REPLY_PEAK_MS
+        self.engine.config.latency_tracking = 1
         self.engine.config.hz = 10
         self.engine.config.maxmemory_samples = 5
         self.engine.config.lfu_log_factor = 10
@@ -161,6 +179,7 @@ cdef class EngineHandle:
         self.engine.config.client_query_buffer_limit = 1 << 30
         self.engine.config.slowlog_log_slower_than = 10000
         self.engine.config.slowlog_max_len = 128
+        self.startup = self.engine.arena.head.used
 
     def __dealloc__(self):
         self.close()
@@ -177,10 +196,7 @@ cdef class EngineHandle:
         (<int64_t*>(<char*>&e.config + config_offset(name)))[0] = value
         set_gate(e, GATE_MAXMEMORY, e.config.maxmemory > 0)
         set_gate(e, GATE_CLIENTS, e.config.maxmemory_clients != 0)
-        if e.config.slowlog_log_slower_than < 0:
-            e.slow_ticks = UINT64_MAX
-        elif e.us_per_tick:
-            e.slow_ticks = <uint64_t>(<double>e.config.slowlog_log_slower_than * 4294967296.0 / e.us_per_tick)
+        update_slow_ticks(e)
         e.cron_due_us = 0
 
     def configured(self, str name):
@@ -269,7 +285,7 @@ cdef class EngineHandle:
         memset(&e.stats, 0, sizeof(Stats))
         memset(e.counters, 0, e.counters_room * sizeof(CommandCounters))
         e.error_codes = 0
-        memset(e.rates, 0, sizeof(e.rates))
+        start_rates(e)
         e.commands_at_tick = 0
 
     def command_stats(self):
@@ -285,11 +301,6 @@ cdef class EngineHandle:
                            [c.histogram[j] for j in range(32)])
         return rows
 
-    def reset_histograms(self, ids):
-        """LATENCY HISTOGRAM's counts start again with CONFIG RESETSTAT only; this is for tests of single ones."""
-        for i in ids:
-            memset(self.engine.counters[<uint32_t>i].histogram, 0, sizeof(self.engine.counters[0].histogram))
-
     def error_stats(self):
         """{code: count} in order of appearance."""
         cdef uint32_t i
@@ -297,20 +308,42 @@ cdef class EngineHandle:
                 for i in range(self.engine.error_codes)}
 
     def memory(self):
-        """Bytes: used, peak, arena_used, arena_resident, arena_slack, clients, tables, lazyfree_pending (objects)."""
+        """Bytes: used, startup, peak, arena_used, arena_resident, arena_slack, clients, tables; and lazyfree_pending
+        (objects), peak_ms (Unix time)."""
         cdef Engine* e = &self.engine
         cdef uint64_t tables = 0
         cdef uint32_t i
         for i in range(e.database_count):
             tables += e.databases[i].keys.bytes
-        used = memory_used(e)
-        if used > e.stats.peak_memory:
-            e.stats.peak_memory = used
+        note_peak(e)
         return {
-            "used": used, "peak": e.stats.peak_memory, "arena_used": e.arena.head.used,
+            "used": memory_used(e), "startup": self.startup, "peak": e.peak_memory, "peak_ms": e.peak_memory_ms,
+            "arena_used": e.arena.head.used,
             "arena_resident": e.arena.head.resident, "arena_slack": arena_slack(&e.arena), "clients": e.client_bytes,
-            "tables": tables, "lazyfree_pending": lazyfree_pending(e), "session_bytes": sizeof(Session),
+            "tables": tables, "lazyfree_pending": lazyfree_pending(e),
         }
+
+    def purge(self):
+        """Give memory that no object uses back to the system; returns bytes."""
+        return arena_trim(&self.engine.arena, SIZE_MAX)
+
+    def clients(self):
+        """Sums and maxima over all clients: watching (clients), max_input and max_output (bytes)."""
+        cdef Session* s = self.engine.sessions
+        cdef uint64_t watching = 0, most_in = 0, most_out = 0
+        while s != NULL:
+            if s.flags & IS_INTERNAL == 0:
+                watching += watch_count(s) > 0
+                most_in = max(most_in, <uint64_t>s.inbox_room)
+                most_out = max(most_out, <uint64_t>s.out.held)
+            s = s.next
+        return {"watching": watching, "max_input": most_in, "max_output": most_out}
+
+    def structure_sizes(self):
+        """DEBUG STRUCTSIZE: bytes of the engine's structures."""
+        return {"bits": sizeof(void*) * 8, "engine": sizeof(Engine), "session": sizeof(Session),
+                "command": sizeof(Command), "segment": sizeof(Segment), "bucket": sizeof(Bucket),
+                "entry": ENTRY_HEADER, "node": sizeof(OutNode)}
 
     def keyspace(self):
         """{database: (keys, keys with an expiry, table bytes)} of those that are not empty."""
@@ -321,14 +354,15 @@ cdef class EngineHandle:
 
     def rates(self):
         """INFO's instantaneous figures: commands, input, output, loops per second; µs per loop."""
-        cdef int k, i
+        cdef uint32_t k, i, samples
         cdef double total
         found = []
         for k in range(5):
             total = 0
-            for i in range(16):
+            samples = min(self.engine.rates[k].taken, <uint32_t>16)
+            for i in range(samples):
                 total += self.engine.rates[k].samples[i]
-            found.append(total / 16)
+            found.append(total / samples if samples else 0.0)
         return found
 
     @property
@@ -341,6 +375,8 @@ cdef class EngineHandle:
             "blocked": e.blocked, "subscribers": e.subscribers, "watched": e.root.watched, "ticks": e.ticks_done,
             "lru_clock": e.lru_clock, "databases": e.database_count, "pause_until_ms": e.pause_until_ms,
             "uptime_us": monotonic_us() - e.start_monotonic_us, "next_session_id": e.next_session_id,
+            "channels": topic_count(e, CHANNEL), "patterns": topic_count(e, PATTERN),
+            "shard_channels": topic_count(e, SHARD),
         }
 
 

@@ -93,6 +93,12 @@ cdef inline void notify(Engine* e, int event_class, const char* event, const Sli
         if e.publish_event != NULL:
             e.publish_event(e, event, key, db.id)
 
+cdef inline void note_latency(Engine* e, const char* event, int64_t us) noexcept nogil:
+    """Tell the latency monitor of an event that took as long as latency-monitor-threshold."""
+    cdef int64_t threshold = e.config.latency_monitor_threshold
+    if unlikely(threshold and us // 1000 >= threshold) and e.on_latency != NULL:
+        e.on_latency(e, event, <uint64_t>us // 1000)
+
 cdef void expire_key(Engine* e, Database* db, const Slice* key, Found* f) noexcept nogil
 cdef uint32_t lfu_decayed(const Engine* e, uint32_t clock) noexcept nogil
 cdef void block_drop(Engine* e, Ref ref) noexcept nogil

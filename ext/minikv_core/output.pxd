@@ -14,7 +14,7 @@ from minikv_core.types cimport Ref
 cdef enum:
     SCRATCH_BYTES = 65536
     NODE_BYTES = 16384      # room of a queue node, header included, unless one reply needs more
-    FIRST_BYTES = 1024      # the same of the first node: most queues are sent before a second one
+    FIRST_BYTES = 1024      # the same of the first node, to begin with: most queues are sent before a second one
 
 cdef struct OutNode:        # malloc'd; bytes follow unless it names a block
     OutNode* next
@@ -32,6 +32,7 @@ cdef struct Output:
     size_t   queued         # bytes not sent yet in the queue
     size_t   held           # bytes that the queue's nodes occupy (blocks count their data)
     uint32_t nodes
+    uint32_t first_room     # room of the queue's first node: FIRST_BYTES to NODE_BYTES, as large as replies lately were
     uint8_t  protocol       # 2 or 3
     bint     broken         # memory was refused and bytes are missing: the session must close
     Arena*   arena          # where blocks lie

@@ -13,6 +13,7 @@ cdef enum:
 cdef void output_init(Output* o, Arena* arena) noexcept nogil:
     memset(o, 0, sizeof(Output))
     o.protocol = 2
+    o.first_room = FIRST_BYTES
     o.arena = arena
 
 
@@ -93,7 +94,7 @@ cdef void queue_bytes(Output* o, const char* p, size_t n, size_t least) noexcept
 
 
 cdef inline size_t usual_room(const Output* o) noexcept nogil:
-    return (FIRST_BYTES if o.head == NULL else NODE_BYTES) - sizeof(OutNode)
+    return (o.first_room if o.head == NULL else NODE_BYTES) - sizeof(OutNode)
 
 
 cdef void output_spill(Output* o) noexcept nogil:

@@ -7,6 +7,7 @@ A function gets a SessionView and the arguments as bytes, and returns the reply 
     list, tuple -> array      SetReply, set -> set            Simple(text) -> simple string
     Verbatim(text, "txt") -> verbatim string                  Push([...]) -> push
     ReplyError, raised or inside a list -> error              NO_REPLY -> nothing is written
+    Attributes({...}) -> attributes of what follows           Several([...]) -> these, one behind the other
 
 It runs in the engine's thread with the GIL, between two other commands: it is atomic, and it must
 not wait. Where it raises anything but ReplyError, the client gets an error and the log the traceback.
@@ -53,6 +54,14 @@ class Push(list):
 
 class SetReply(list):
     """Goes out as a set (an array in RESP2), in this order; its items need not be hashable."""
+
+
+class Attributes(dict):
+    """Goes out as attributes of the reply that follows in Several (nothing in RESP2)."""
+
+
+class Several(list):
+    """Goes out as its items, one behind the other, without a header of their own."""
 
 
 class NullArray:
@@ -186,7 +195,7 @@ cdef class SessionView:
             "patterns": subscription_count(s, PATTERN), "shard_channels": subscription_count(s, SHARD),
             "queued": s.queued_bytes, "queued_commands": queued_count(s), "watched": watch_count(s),
             "watch_failed": watch_failed(s), "net_input": s.net_input, "net_output": s.net_output,
-            "commands": s.commands,
+            "commands": s.commands, "reply_room": s.out.first_room, "reply_peak": s.reply_peak,
         }
 
     def reset(self):
@@ -365,7 +374,9 @@ cdef Status write_value(Session* s, object value) except *:
         else:
             reply_bulk(&s.out, PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw))
     elif isinstance(value, (list, tuple)):
-        if isinstance(value, Push):
+        if isinstance(value, Several):
+            pass
+        elif isinstance(value, Push):
             reply_push(&s.out, len(value))
         elif isinstance(value, SetReply):
             reply_set(&s.out, len(value))
@@ -374,7 +385,12 @@ cdef Status write_value(Session* s, object value) except *:
         for item in value:
             write_value(s, item)
     elif isinstance(value, dict):
-        reply_map(&s.out, len(value))
+        if not isinstance(value, Attributes):
+            reply_map(&s.out, len(value))
+        elif s.out.protocol == 2:
+            return OK
+        else:
+            reply_attribute(&s.out, len(value))
         for key, item in value.items():
             write_value(s, key)
             write_value(s, item)

@@ -249,17 +249,27 @@ cdef void drain_ready(Poll* p) noexcept nogil:
         handle_ready(p, s)
         s = session_next_ready(p.engine)
 
+cdef inline void count_turn(Engine* e, uint64_t us, uint64_t commands) noexcept nogil:
+    e.stats.loops += 1
+    e.stats.loop_us += us
+    if us > e.stats.loop_us_max:
+        e.stats.loop_us_max = us
+    if commands > e.stats.loop_commands_max and commands <= e.stats.commands:      # else CONFIG RESETSTAT came between
+        e.stats.loop_commands_max = commands
+
 cdef void run_loop(Poll* p) noexcept nogil:
     cdef Engine* e = p.engine
     cdef epoll_event events[EVENTS]
     cdef int n, i, timeout
     cdef int64_t wait, start
+    cdef uint64_t commands
     watch_listeners(p, True)
     wait = 0
     while not (e.stopping or p.terminate):
         timeout = -1 if wait < 0 else <int>((wait + 999) // 1000) if wait < <int64_t>86400000000 else 86400000
         n = epoll_wait(p.epoll, events, EVENTS, timeout)
         start = monotonic_us()
+        commands = e.stats.commands
         for i in range(n):
             if events[i].data.u64 > WAKE:
                 handle_event(p, <Session*>events[i].data.ptr, events[i].events)
@@ -276,8 +286,7 @@ cdef void run_loop(Poll* p) noexcept nogil:
                 watch_listeners(p, True)
             elif wait < 0 or wait > ACCEPT_PAUSE_US:
                 wait = ACCEPT_PAUSE_US
-        e.stats.loops += 1
-        e.stats.loop_us += <uint64_t>(monotonic_us() - start)
+        count_turn(e, <uint64_t>(monotonic_us() - start), e.stats.commands - commands)
     finish(p)
 
 cdef void finish(Poll* p) noexcept nogil:

@@ -46,6 +46,8 @@ cdef void session_cron(Session* s) noexcept nogil       # idle timeout, buffer s
 cdef void select_database(Session* s, uint32_t index) noexcept nogil
 
 cdef void refresh_clock(Engine* e) noexcept nogil
+# After a change of slowlog-log-slower-than, latency-monitor-threshold or Engine.us_per_tick.
+cdef void update_slow_ticks(Engine* e) noexcept nogil
 
 # Error replies of commands: write, count, and return FAILED. Text with its code: "ERR syntax error".
 cdef Status fail(Session* s, const char* text) noexcept nogil

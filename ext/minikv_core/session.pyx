@@ -8,7 +8,7 @@ Whatever needs a closer look before a command (authentication, MULTI, subscriber
 is a bit in Session.gate or Engine.gate; with no bit set a command runs at once.
 """
 
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset, strlen, strncmp
@@ -17,10 +17,11 @@ from minikv_core.clock cimport ticks, wall_us
 from minikv_core.engine cimport *
 from minikv_core.eviction cimport evict_if_needed
 from minikv_core.hash cimport hash_bytes
+from minikv_core.keyspace cimport note_latency
 from minikv_core.memory cimport clz64, likely, unlikely
 from minikv_core.output cimport (
-    SCRATCH_BYTES, OutMark, OutNode, Output, output_attach, output_detach, output_free, output_init, output_mark,
-    output_move, output_put, output_rollback,
+    FIRST_BYTES, NODE_BYTES, SCRATCH_BYTES, OutMark, OutNode, Output, output_attach, output_detach, output_free,
+    output_init, output_mark, output_move, output_pending, output_put, output_rollback,
 )
 from minikv_core.parser cimport (
     PARSE_ERROR, PARSE_FULL, PARSE_MORE, PARSE_NO_MEMORY, Batch, Limits, ParseStatus, Request, parse_batch,
@@ -137,6 +138,7 @@ cdef size_t session_memory(Session* s) noexcept nogil:
             + s.parser.room * sizeof(Slice) + parser_big_bytes(&s.parser))
 
 cdef void count_memory(Session* s) noexcept nogil:
+    cdef Engine* e = s.engine
     cdef size_t now = session_memory(s)
     s.engine.client_bytes += now - s.counted
     s.counted = now
@@ -424,15 +426,34 @@ cdef inline void call(Session* s) noexcept nogil:
     n.calls += 1
     n.ticks += took
     us = (took * e.us_per_tick) >> 32
-    n.histogram[64 - clz64(us << 1 | 1) - 1 if us < <uint64_t>0x40000000 else 31] += 1
+    n.histogram[64 - clz64(us << 1 | 1) - 1 if us < <uint64_t>0x40000000 else 31] += <uint32_t>e.config.latency_tracking
     if unlikely(status == FAILED):
         n.failed += 1
     e.stats.commands += 1
     s.commands += 1
     s.last_command = c
-    if unlikely(took >= e.slow_ticks) and c.flags & SKIP_SLOWLOG == 0 and e.on_slow != NULL:
+    if unlikely(took >= e.slow_ticks):
         s.command = c
-        e.on_slow(s, us)
+        report_slow(s, <int64_t>us)
+
+cdef void report_slow(Session* s, int64_t us) noexcept nogil:
+    """Tell the slow log and the latency monitor of a command that one of them may want."""
+    cdef Engine* e = s.engine
+    if (0 <= e.config.slowlog_log_slower_than <= us and e.config.slowlog_max_len
+            and s.command.flags & SKIP_SLOWLOG == 0 and e.on_slow != NULL):
+        e.on_slow(s, <uint64_t>us)
+    note_latency(e, b"fast-command" if s.command.flags & FAST else b"command", us)
+
+cdef void update_slow_ticks(Engine* e) noexcept nogil:
+    cdef int64_t us = e.config.slowlog_log_slower_than
+    cdef int64_t ms = e.config.latency_monitor_threshold
+    cdef int64_t most = <int64_t>1 << 50    # no command takes so long
+    if ms and ms < most // 1000 and (us < 0 or ms * 1000 < us):
+        us = ms * 1000
+    if 0 <= us < most:
+        e.slow_ticks = <uint64_t>(<double>us * 4294967296.0 / <double>e.us_per_tick)
+    else:
+        e.slow_ticks = UINT64_MAX
 
 cdef void session_run(Session* s, Slice* argv, uint32_t argc) noexcept nogil:
     cdef Engine* e = s.engine
@@ -678,8 +699,28 @@ cdef void session_cron(Session* s) noexcept nogil:
                 s.inbox = smaller
                 s.inbox_room = room if room else 1
     s.inbox_peak = s.inbox_len
+    if e.config.reply_resizing:
+        fit_reply_room(s)
     check_output_limit(s)
     count_memory(s)
+
+cdef void fit_reply_room(Session* s) noexcept nogil:
+    """Let the queue's first node be as large as the replies lately were."""
+    cdef Engine* e = s.engine
+    cdef uint64_t seen = s.net_output - s.looked_output + output_pending(&s.out)
+    cdef uint32_t bytes = <uint32_t>seen if seen < NODE_BYTES else <uint32_t>NODE_BYTES
+    s.looked_output = s.net_output
+    if e.config.reply_peak_reset >= 0 and e.now_ms - s.reply_peak_ms > e.config.reply_peak_reset:
+        s.reply_peak = 0
+        s.reply_peak_ms = e.now_ms
+    if bytes > s.reply_peak:
+        s.reply_peak = bytes
+    if s.reply_peak > s.out.first_room:
+        s.out.first_room = NODE_BYTES if s.reply_peak > NODE_BYTES // 2 else s.reply_peak * 2
+        e.stats.reply_expands += 1
+    elif s.out.first_room > FIRST_BYTES and s.reply_peak < s.out.first_room // 4:
+        s.out.first_room = FIRST_BYTES if s.reply_peak < FIRST_BYTES else s.reply_peak
+        e.stats.reply_shrinks += 1
 
 # ---------------------------------------------------------------- errors
 
