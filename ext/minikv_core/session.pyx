@@ -199,7 +199,7 @@ cdef void session_received(Session* s, size_t n) noexcept nogil:
     begin_feed(s, n)
     if big != NULL:
         parser_big_filled(&s.parser, n)
-        if n < room:
+        if over_query_limit(s) or n < room:
             return
     else:
         s.inbox_len += n
@@ -217,7 +217,7 @@ cdef void session_feed(Session* s, char* bytes, size_t n) noexcept nogil:
         parser_big_filled(&s.parser, room)
         bytes += room
         n -= room
-        if parser_big_room(&s.parser, &s.engine.arena, &room) != NULL:
+        if over_query_limit(s) or parser_big_room(&s.parser, &s.engine.arena, &room) != NULL:
             return
     if s.inbox_len or big != NULL or s.gate & STOP:
         if inbox_append(s, bytes, n):
@@ -244,10 +244,16 @@ cdef void run_inbox(Session* s) noexcept nogil:
         s.inbox_peak = s.inbox_len
     if s.gate & STOP == 0:
         run_input(s, s.inbox, s.inbox_len)
-    if <int64_t>s.inbox_len + <int64_t>parser_big_bytes(&s.parser) > s.engine.config.client_query_buffer_limit:
-        s.engine.stats.query_limit_disconnections += 1
-        session_close(s, False)
+    over_query_limit(s)
     count_memory(s)
+
+cdef bint over_query_limit(Session* s) noexcept nogil:
+    """Close a session that has sent more of a request than client-query-buffer-limit allows."""
+    if <int64_t>s.inbox_len + <int64_t>parser_big_bytes(&s.parser) <= s.engine.config.client_query_buffer_limit:
+        return False
+    s.engine.stats.query_limit_disconnections += 1
+    session_close(s, False)
+    return True
 
 cdef void keep_input(Session* s, char* p, size_t n) noexcept nogil:
     """Make [p, p + n) the inbox; p lies in the inbox itself or in the model's buffer."""
@@ -261,14 +267,17 @@ cdef void keep_input(Session* s, char* p, size_t n) noexcept nogil:
 
 cdef void stop_input(Session* s, char* p, size_t n) noexcept nogil:
     """Keep bytes of requests that were parsed but must not run now, to be parsed again."""
-    cdef size_t big = parser_big_bytes(&s.parser)
     keep_input(s, p, n)
-    if big and inbox_reserve(s, big):
+    unread_big(s)
+
+cdef void unread_big(Session* s) noexcept nogil:
+    """Take the request in progress back to its bytes in the inbox, those of a big argument behind the others."""
+    cdef size_t n = parser_big_bytes(&s.parser)
+    if n and inbox_reserve(s, n):
         parser_unread(&s.parser, &s.engine.arena, s.inbox + s.inbox_len)
-        s.inbox_len += big
+        s.inbox_len += n
     else:
         parser_free(&s.parser, &s.engine.arena)
-        parser_init(&s.parser)
 
 cdef void run_input(Session* s, char* p, size_t n) noexcept nogil:
     """Parse and run what is whole in p[0:n); the rest becomes the inbox."""
@@ -397,13 +406,7 @@ cdef void rebuild_request(Session* s, char* rest, size_t n) noexcept nogil:
     if copy != NULL:
         inbox_append(s, copy, tail)
         free(copy)
-    n = parser_big_bytes(&s.parser)
-    if n and inbox_reserve(s, n):
-        parser_unread(&s.parser, &s.engine.arena, s.inbox + s.inbox_len)
-        s.inbox_len += n
-    else:
-        parser_free(&s.parser, &s.engine.arena)
-        parser_init(&s.parser)
+    unread_big(s)
 
 # ---------------------------------------------------------------- running a command
 
@@ -684,6 +687,9 @@ cdef void session_cron(Session* s) noexcept nogil:
             and (s.gate & WAITING == 0 or s.flags & IS_PAUSED):
         session_close(s, False)
         return
+    # the room for an argument of which little has come goes back
+    if idle > 2 and s.parser.big and parser_big_bytes(&s.parser) <= INBOX_BYTES:
+        unread_big(s)
     # an inbox that has been idle, or is far larger than lately needed, goes back
     if s.inbox_room and (idle > 2 or (s.inbox_room > 32768 and s.inbox_peak * 2 < s.inbox_room)):
         room = s.inbox_len
