@@ -323,6 +323,11 @@ cdef void run_input(Session* s, char* p, size_t n) noexcept nogil:
                 else:
                     stop_input(s, p + r.end, end - r.end)
                 return
+        if unlikely(s.out.head != NULL):
+            check_output_limit(s)       # before it is sent: as in Redis, the client gets nothing
+            if s.gate & CLOSE_NOW:
+                s.inbox_len = 0
+                return
         if status == PARSE_FULL:
             p += begin
             n -= begin
@@ -614,6 +619,7 @@ cdef void session_push(Session* s, const Output* message) noexcept nogil:
         node = node.next
     output_put(o, message.base, <size_t>(message.pos - message.base))
     if o == &s.out:
+        check_output_limit(s)
         session_make_ready(s)
 
 cdef void session_make_ready(Session* s) noexcept nogil:
@@ -656,9 +662,10 @@ cdef bint over_output_limit(Session* s) noexcept nogil:
     """Whether the queue is over its class's limit: the hard one now, or the soft one for too long."""
     cdef OutputLimit* limit = &s.engine.config.output_limits[output_class(s)]
     cdef int64_t now = s.engine.now_ms // 1000
-    if limit.hard and s.out.held >= limit.hard:
+    cdef size_t held = s.out.held + <size_t>(s.out.pos - s.out.base)
+    if limit.hard and held >= limit.hard:
         return True
-    if limit.soft == 0 or s.out.held < limit.soft:
+    if limit.soft == 0 or held < limit.soft:
         s.soft_limit_since = 0
         return False
     if s.soft_limit_since == 0:
