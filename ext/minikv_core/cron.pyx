@@ -45,6 +45,10 @@ cdef int64_t engine_timers(Engine* e) noexcept nogil:
                 break
         if e.root.free_queue:
             next_due = 0
+    if e.resting and e.stats.commands != e.commands_at_tick:
+        e.resting = False
+        if e.cron_due_us - now > 1000000 // e.config.hz:
+            e.cron_due_us = now + 1000000 // e.config.hz
     if now >= e.cron_due_us:
         if e.config.cron_paused:
             e.cron_due_us = now + IDLE_TICK_US
@@ -83,13 +87,16 @@ cdef void tick(Engine* e, int64_t now) noexcept nogil:
     give_back(e)
     e.ticks_done += 1
     e.commands_at_tick = e.stats.commands
+    e.resting = False
     if e.gate & GATE_PAUSED == 0 and idle:
         # what goes on by itself still wants ticks: memory to give back, sessions to look at
         if e.session_count == 0 and e.arena.head.resident - e.arena.head.used < COMPACT_SLACK:
             e.cron_due_us = INT64_MAX
+            e.resting = True
             return
         if period < IDLE_TICK_US and not trimming(e):
             period = IDLE_TICK_US
+            e.resting = True
     e.cron_due_us = now + period
 
 cdef void calibrate(Engine* e, int64_t now) noexcept nogil:

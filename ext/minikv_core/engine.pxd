@@ -255,6 +255,7 @@ cdef struct Engine:
     uint64_t  compact_position  # where compaction goes on, and in which database
     uint32_t  compact_database
     bint      compacting
+    bint      resting           # nobody is served: ticks are seldom, or stopped
     uint64_t  ticks_done        # timer ticks so far
     uint64_t  commands_at_tick  # Stats.commands at the last tick: an idle engine ticks less often
     Session*  cron_session      # whose turn it is to be looked at by the timer

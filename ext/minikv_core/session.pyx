@@ -74,6 +74,8 @@ cdef Session* session_new(Engine* e, int fd, uint32_t flags) noexcept nogil:
         e.sessions.previous = s
     e.sessions = s
     e.session_count += 1
+    if e.cron_due_us == INT64_MAX:
+        e.cron_due_us = 0               # nobody was there to be looked after
     count_memory(s)
     return s
 
