@@ -22,7 +22,7 @@ from minikv_core.hash cimport hash_bytes
 from minikv_core.keyspace cimport Found, expire_key, note_latency
 from minikv_core.lazyfree cimport lazyfree_step
 from minikv_core.memory cimport ctz, load_u32, prefetch, store_u32
-from minikv_core.session cimport refresh_clock, session_cron, update_slow_ticks
+from minikv_core.session cimport evict_sessions, refresh_clock, session_cron, update_slow_ticks
 from minikv_core.table cimport (
     ALL_SLOTS, BUCKETS, SLOTS, Bucket, Segment, Table, match_tags, table_find_ref, table_next_segment,
     table_relocate,
@@ -80,6 +80,8 @@ cdef void tick(Engine* e, int64_t now) noexcept nogil:
     note_peak(e)
     sample_rates(e, now)
     look_after_sessions(e)
+    if e.config.maxmemory_clients:
+        evict_sessions(e)
     if e.gate & GATE_MAXMEMORY:
         evict_if_needed(e)
     if e.gate & GATE_PAUSED and e.pause_until_ms <= e.now_ms and e.end_pause != NULL:

@@ -223,8 +223,6 @@ cdef enum EngineGate:           # reasons to look closer before (or after) any c
     GATE_MAXMEMORY = 1 << 0     # maxmemory is set
     GATE_MONITORS = 1 << 1      # somebody MONITORs
     GATE_PAUSED = 1 << 2        # CLIENT PAUSE
-    GATE_LATENCY = 1 << 3       # latency monitoring or histograms want each command's time
-    GATE_CLIENTS = 1 << 4       # maxmemory-clients is set
 
 cdef struct Engine:
     Arena     arena

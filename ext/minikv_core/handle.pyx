@@ -195,7 +195,6 @@ cdef class EngineHandle:
         cdef Engine* e = &self.engine
         (<int64_t*>(<char*>&e.config + config_offset(name)))[0] = value
         set_gate(e, GATE_MAXMEMORY, e.config.maxmemory > 0)
-        set_gate(e, GATE_CLIENTS, e.config.maxmemory_clients != 0)
         update_slow_ticks(e)
         e.cron_due_us = 0
 

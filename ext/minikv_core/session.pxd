@@ -42,6 +42,7 @@ cdef void session_continue(Session* s) noexcept nogil   # ... and let them run a
 cdef Session* session_by_id(Engine* e, uint64_t id) noexcept nogil
 cdef void session_reset(Session* s) noexcept nogil      # RESET: as after connecting, without touching the reply state
 cdef size_t session_memory(Session* s) noexcept nogil   # CLIENT LIST tot-mem
+cdef void evict_sessions(Engine* e) noexcept nogil      # keep maxmemory-clients
 cdef void session_cron(Session* s) noexcept nogil       # idle timeout, buffer shrinking, soft limits
 cdef void select_database(Session* s, uint32_t index) noexcept nogil
 

@@ -142,8 +142,44 @@ cdef size_t session_memory(Session* s) noexcept nogil:
 cdef void count_memory(Session* s) noexcept nogil:
     cdef Engine* e = s.engine
     cdef size_t now = session_memory(s)
-    s.engine.client_bytes += now - s.counted
+    cdef bint grown = now > s.counted
+    e.client_bytes += now - s.counted
     s.counted = now
+    if unlikely(grown and e.config.maxmemory_clients):
+        evict_sessions(e)
+
+cdef void evict_sessions(Engine* e) noexcept nogil:
+    """Close those that hold most until all others together are within maxmemory-clients."""
+    cdef int64_t limit = e.config.maxmemory_clients
+    cdef uint64_t held
+    cdef Session* s
+    cdef Session* largest
+    if limit < 0:
+        limit = -limit * e.config.maxmemory // 100
+    while limit and e.client_bytes > <uint64_t>limit:
+        held = 0
+        largest = NULL
+        s = e.sessions
+        while s != NULL:
+            if s.gate & CLOSE_NOW == 0:
+                held += s.counted
+                if s.flags & (IS_NO_EVICT | IS_INTERNAL) == 0 and (largest == NULL or s.counted > largest.counted):
+                    largest = s
+            s = s.next
+        if held <= <uint64_t>limit or largest == NULL:
+            return
+        e.stats.evicted_clients += 1
+        session_close(largest, False)
+        drop_buffers(largest)
+
+cdef void drop_buffers(Session* s) noexcept nogil:
+    """Free now what a session that is to close has buffered; the rest goes with the session."""
+    output_free(&s.out)
+    free(s.inbox)
+    s.inbox = NULL
+    s.inbox_len = s.inbox_room = 0
+    parser_free(&s.parser, &s.engine.arena)
+    count_memory(s)
 
 cdef Session* session_by_id(Engine* e, uint64_t id) noexcept nogil:
     cdef Session* s = e.sessions
