@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -91,8 +92,12 @@ ARENA_MOST = 32 << 30  # bytes that 32-bit references reach
 class Host:
     """Owns an engine. Used by one thread at a time."""
 
+    port = 0  # of TCP; 0 = none
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.run_id = os.urandom(20).hex()
+        self.replication_id = os.urandom(20).hex()
         self.engine = EngineHandle(settings["databases"], ARENA_MOST, False, self)
         self.slowlog = SlowLog(settings)
         self.latency = LatencyMonitor()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 HISTORY = 160  # samples kept for an event
@@ -31,3 +32,7 @@ class LatencyMonitor:
         if entry.samples and entry.samples[-1][0] == now:
             milliseconds = max(milliseconds, entry.samples.pop()[1])
         entry.samples.append((now, milliseconds))
+
+    def reset(self, names: Iterable[str]) -> int:
+        """Forget these events; returns how many there were."""
+        return sum(self.events.pop(name, None) is not None for name in names)

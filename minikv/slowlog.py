@@ -8,10 +8,13 @@ from typing import NamedTuple
 
 from minikv_core.pycommand import SessionView
 
-from .settings import Settings
+from .errors import UnknownSetting
+from .setting_rows import Access
+from .settings import Settings, find
 
 MOST_ARGUMENTS = 32
 MOST_BYTES = 128  # of one argument
+HIDDEN = b"(redacted)"
 
 
 class SlowEntry(NamedTuple):
@@ -39,7 +42,7 @@ class SlowLog:
             self._next_id,
             int(time.time()),
             microseconds,
-            shortened(arguments),
+            shortened(redacted(arguments)),
             session.address,
             session.name or b"",
         )
@@ -47,6 +50,28 @@ class SlowLog:
         self.entries.appendleft(entry)
         while len(self.entries) > self._settings["slowlog-max-len"]:
             self.entries.pop()
+
+
+def redacted(arguments: list[bytes]) -> list[bytes]:
+    """Arguments without passwords: those of AUTH, HELLO and CONFIG SET are blotted out."""
+    words = [a.lower() for a in arguments[:2]]
+    secret: set[int] = set()
+    if words[0] == b"auth":
+        secret.update(range(1, len(arguments)))
+    elif words[0] == b"hello":
+        at = next((i for i, a in enumerate(arguments) if i > 1 and a.lower() == b"auth"), len(arguments))
+        secret.update((at + 1, at + 2))
+    elif words == [b"config", b"set"]:
+        secret.update(i + 1 for i in range(2, len(arguments), 2) if is_sensitive(arguments[i]))
+    return [HIDDEN if i in secret else a for i, a in enumerate(arguments)]
+
+
+def is_sensitive(setting: bytes) -> bool:
+    """Whether a setting's value stays out of logs. An unknown one's does: it may be a misspelt password."""
+    try:
+        return Access.SENSITIVE in find(setting.decode("utf-8", "surrogateescape")).access
+    except UnknownSetting:
+        return True
 
 
 def shortened(arguments: list[bytes]) -> list[bytes]:

@@ -20,6 +20,7 @@ from minikv_core.commandflags import (
 )
 
 from minikv.arguments import parse_int, shown
+from minikv.help_text import help_lines
 from minikv.registry import (
     ADMIN,
     LOADING,
@@ -219,8 +220,9 @@ def describe(client: Session) -> str:
         f" db={client.database} sub={n['channels']} psub={n['patterns']} ssub={n['shard_channels']}"
         f" multi={n['queued_commands']} watch={0 if n['watch_failed'] else n['watched']}"
         f" qbuf={n['input']} qbuf-free={max(0, n['input_room'] - n['input'])} argv-mem={n['args']}"
-        f" multi-mem={n['queued']} rbs=0 rbp=0 obl={n['out_buffer']} oll={n['out_nodes']}"
-        f" omem={n['out_bytes']} tot-mem={n['memory']} events={'rw' if client.flags & WANTS_WRITE else 'r'}"
+        f" multi-mem={n['queued']} rbs={n['reply_room']} rbp={n['reply_peak']} obl={n['out_buffer']}"
+        f" oll={n['out_nodes']} omem={n['out_bytes']} tot-mem={n['memory']}"
+        f" events={'rw' if client.flags & WANTS_WRITE else 'r'}"
         f" cmd={client.last_command or 'NULL'} user=default redir=-1 resp={client.protocol}"
         f" lib-name={text(client.lib_name)} lib-ver={text(client.lib_version)} io-thread=0"
         f" tot-net-in={n['net_input']} tot-net-out={n['net_output']} tot-cmds={n['commands']}\n"
@@ -392,7 +394,7 @@ def wrong_usage(subcommand: str) -> str:
     summary="Explain the subcommands.",
 )  # fmt: skip
 def client_help(session: Session) -> list[Simple]:
-    return [Simple(line) for line in HELP.strip().splitlines()]
+    return help_lines(HELP)
 
 
 HELP = """

@@ -2,6 +2,7 @@
 
 from minikv import log
 from minikv.errors import ReplyError, SettingError, UnknownSetting
+from minikv.help_text import help_lines
 from minikv.registry import ADMIN, LOADING, NOSCRIPT, OK, STALE, Session, Simple, command, define
 
 FLAGS = ADMIN | NOSCRIPT | LOADING | STALE
@@ -79,7 +80,7 @@ def config_resetstat(session: Session) -> object:
     summary="List the subcommands of CONFIG.",
 )  # fmt: skip
 def config_help(session: Session) -> list[Simple]:
-    return [Simple(line) for line in HELP.strip().splitlines()]
+    return help_lines(HELP)
 
 
 HELP = """

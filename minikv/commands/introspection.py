@@ -6,6 +6,7 @@ from minikv_core.glob import glob_matches
 from minikv_core.registry import by_name, key_positions, specs
 
 from minikv.arguments import shown
+from minikv.help_text import help_lines
 from minikv.registry import (
     LOADING,
     STALE,
@@ -229,7 +230,7 @@ VARIABLE_FLAGS: dict[str, Callable[[tuple[bytes, ...]], str]] = {"set": flags_of
     cost="O(1)", summary="Explain the subcommands.",
 )  # fmt: skip
 def command_help(session: Session) -> list[Simple]:
-    return [Simple(line) for line in HELP.strip().splitlines()]
+    return help_lines(HELP)
 
 
 HELP = """
