@@ -238,6 +238,7 @@ cdef void session_received(Session* s, size_t n) noexcept nogil:
     if big != NULL:
         parser_big_filled(&s.parser, n)
         if over_query_limit(s) or n < room:
+            count_memory(s)
             return
     else:
         s.inbox_len += n
@@ -256,6 +257,7 @@ cdef void session_feed(Session* s, char* bytes, size_t n) noexcept nogil:
         bytes += room
         n -= room
         if over_query_limit(s) or parser_big_room(&s.parser, &s.engine.arena, &room) != NULL:
+            count_memory(s)
             return
     if s.inbox_len or big != NULL or s.gate & STOP:
         if inbox_append(s, bytes, n):

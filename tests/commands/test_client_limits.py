@@ -122,6 +122,14 @@ def test_limit_as_a_part_of_maxmemory_applies_at_once(connect):
     assert client.is_closed()
 
 
+def test_a_large_argument_counts_while_it_comes(connect):
+    admin, client = connect(), connect()
+    admin.cmd("CLIENT", "NO-EVICT", "ON")
+    admin.cmd("CONFIG", "SET", "maxmemory-clients", 2_000_000)
+    client.socket.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4000000\r\n" + b"x" * 3_000_000)
+    assert client.is_closed()
+
+
 def test_no_evict(connect):
     admin, client = connect(), connect()
     client.cmd("CLIENT", "NO-EVICT", "ON")
