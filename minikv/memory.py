@@ -30,8 +30,8 @@ class MemoryFigures:
         self.active = self.allocated + figures["arena_slack"]
         self.resident = max(figures["arena_resident"], self.active)
         self.rss = resident_bytes()
-        self.overhead = self.startup + self.tables + self.clients
-        self.dataset = self.used - self.overhead
+        self.overhead: int = self.startup + self.tables + self.clients
+        self.dataset: int = self.used - self.overhead
         self.lazyfree_pending: int = figures["lazyfree_pending"]  # objects
 
     @property

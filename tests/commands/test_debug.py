@@ -27,7 +27,7 @@ def wrong_usage(word):
 
 
 def test_refused_unless_enabled():
-    with minikv.Store() as store, pytest.raises(minikv.ReplyError, match="^ERR DEBUG command not allowed"):
+    with minikv.Store() as store, pytest.raises(minikv.ReplyError, match=r"^ERR DEBUG command not allowed"):
         store.execute(b"DEBUG", b"HELP")
     with minikv.Store(enable_debug_command="local") as store:
         assert store.execute(b"DEBUG", b"HELP")
