@@ -263,7 +263,8 @@ cdef struct Engine:
     uint64_t  client_bytes      # bytes that sessions hold in buffers, queues and transactions
     uint64_t  random            # state of random_next()
     Batch     batch
-    char*     scratch           # SCRATCH_BYTES: the attached output of the session that runs
+    char*     scratch           # SCRATCH_BYTES: the attached outputs of the sessions that ran in this turn
+    size_t    scratch_used      # bytes of it that sessions hold until they are settled
     uint32_t  depth             # commands in progress: 0, 1, or 2 inside EXEC
     PoolEntry pool[16]          # eviction's best candidates so far, the best last (eviction.pyx)
     uint32_t  pool_count

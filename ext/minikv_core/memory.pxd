@@ -1,4 +1,5 @@
 # Unaligned loads and stores, prefetch, branch hints and bit tricks. Makes no module.
+from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -54,3 +55,20 @@ cdef inline void store_u32(void* p, uint32_t v) noexcept nogil:
 
 cdef inline void store_u64(void* p, uint64_t v) noexcept nogil:
     memcpy(p, &v, 8)
+
+cdef inline bint same_bytes(const char* p, const char* q, size_t n) noexcept nogil:
+    """memcmp(p, q, n) == 0, without a call: made for keys, which are short."""
+    cdef size_t i = 0
+    if n >= 8:
+        while i + 8 <= n:
+            if load_u64(p + i) != load_u64(q + i):
+                return False
+            i += 8
+        return load_u64(p + n - 8) == load_u64(q + n - 8)
+    if n >= 4:
+        return load_u32(p) == load_u32(q) and load_u32(p + n - 4) == load_u32(q + n - 4)
+    while i < n:
+        if p[i] != q[i]:
+            return False
+        i += 1
+    return True

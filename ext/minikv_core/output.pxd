@@ -12,7 +12,8 @@ from minikv_core.memory cimport unlikely
 from minikv_core.types cimport Ref
 
 cdef enum:
-    SCRATCH_BYTES = 65536
+    SCRATCH_BYTES = 131072
+    SCRATCH_LEAST = 32768   # least room that a session is given to run with
     NODE_BYTES = 16384      # room of a queue node, header included, unless one reply needs more
     FIRST_BYTES = 1024      # the same of the first node, to begin with: most queues are sent before a second one
 

@@ -27,6 +27,7 @@ from minikv_core.pubsub cimport CHANNEL, PATTERN, SHARD, subscription_count
 from minikv_core.registry cimport set_python_runner
 from minikv_core.reply cimport *
 from minikv_core.session cimport (
+    refresh_clock,
     fail, fail_bytes, select_database, session_close, session_continue, session_memory, session_reset,
 )
 from minikv_core.transaction cimport queued_count
@@ -318,8 +319,11 @@ cdef int set_text(char** place, bytes value) except -1:
 # ---------------------------------------------------------------- calling
 
 cdef Status run_python(Session* s) noexcept nogil:
+    cdef Status status
     with gil:
-        return call_function(s)
+        status = call_function(s)
+    refresh_clock(s.engine)     # Python takes its time
+    return status
 
 
 cdef Status call_function(Session* s) noexcept:

@@ -1,8 +1,9 @@
 """The reactor: one thread, level-triggered epoll, non-blocking sockets. The default I/O model.
 
-One turn: wait for events; accept; read each ready socket once, run what is whole, and send the
-replies with one call; run the timers; send what other sessions got meanwhile, and close who must
-go. A session is freed at the end of a turn only, so no event of the turn can name a dead one.
+One turn: wait for events; accept; read each ready socket once and run what is whole; send the
+replies, one call a session, when all have run; run the timers; send what other sessions got
+meanwhile, and close who must go. A session is freed at the end of a turn only, so no event of the
+turn can name a dead one.
 
 The thread never waits anywhere but in epoll_wait, and not there while the timers have work.
 """
@@ -17,7 +18,7 @@ from minikv_core.engine cimport *
 from minikv_core.handle cimport EngineHandle
 from minikv_core.output cimport output_pending, output_sent, output_vector
 from minikv_core.session cimport (
-    refresh_clock, session_close, session_feed, session_free, session_new, session_next_ready,
+    refresh_clock, session_close, session_feed, session_free, session_hold, session_new, session_next_ready,
     session_receive_room, session_received, session_resume, session_settle,
 )
 from minikv_core.sockets cimport *
@@ -49,6 +50,8 @@ cdef struct Poll:               # what one reactor owns
     int64_t  accept_again_us
     bint     terminate          # a signal asked for the end
     char*    buffer             # RECEIVE_BYTES
+    Session* held[EVENTS]       # sessions that ran in this turn and whose replies are to be sent
+    int      held_count
 
 # ---------------------------------------------------------------- registering
 
@@ -123,7 +126,6 @@ cdef void admit_peer(Poll* p, int fd, const sockaddr_storage* peer, bint is_unix
     if e.config.protected_mode and not e.config.requires_auth and not is_loopback(peer):
         refuse(e, fd, denied)
         return
-    refresh_clock(e)
     s = session_new(e, fd, IS_UNIX if is_unix else 0)
     if s == NULL:
         close(fd)
@@ -154,7 +156,19 @@ cdef void read_session(Poll* p, Session* s) noexcept nogil:
         session_received(s, <size_t>got)
     else:
         session_feed(s, p.buffer, <size_t>got)
-    write_session(p, s)
+    # Replies go out when all ready sessions have run: peers that wait on another core are woken
+    # once a turn and not once a session.
+    p.held[p.held_count] = s
+    p.held_count += 1
+    if not session_hold(s):
+        send_held(p)
+
+cdef void send_held(Poll* p) noexcept nogil:
+    cdef int i
+    for i in range(p.held_count):
+        write_session(p, p.held[i])
+    p.held_count = 0
+    p.engine.scratch_used = 0
 
 cdef void write_session(Poll* p, Session* s) noexcept nogil:
     """Send as much as the socket takes; what is left stays with the session."""
@@ -277,6 +291,7 @@ cdef void run_loop(Poll* p) noexcept nogil:
                 take_wake(p)
             elif p.accepting:
                 accept_batch(p, &p.listeners[events[i].data.u64])
+        send_held(p)
         wait = engine_timers(e)
         if e.ready != NULL:
             drain_ready(p)
@@ -315,6 +330,7 @@ cdef void finish(Poll* p) noexcept nogil:
             s = s.next
         if owed:
             n = epoll_wait(p.epoll, events, EVENTS, 50)
+            refresh_clock(e)
             for i in range(n):
                 if events[i].data.u64 > WAKE:
                     handle_event(p, <Session*>events[i].data.ptr, events[i].events)

@@ -14,9 +14,12 @@ cdef Session* session_new(Engine* e, int fd, uint32_t flags) noexcept nogil     
 cdef void session_free(Session* s) noexcept nogil
 
 # Run the whole requests in inbox + bytes[0:n). `bytes` is the model's own buffer: it may be changed,
-# and what is not whole yet is copied to the inbox. Attaches the engine's scratch buffer: the caller
-# sends s.out (output_vector, output_sent) and then calls session_settle.
+# and what is not whole yet is copied to the inbox. The replies lie in the engine's scratch buffer:
+# the caller sends s.out (output_vector, output_sent) and calls session_settle, at once or after it
+# has fed other sessions (session_hold), but before it waits.
 cdef void session_feed(Session* s, char* bytes, size_t n) noexcept nogil
+# Keep a session's output in the scratch buffer while others run; False = settle all held ones now.
+cdef bint session_hold(Session* s) noexcept nogil
 # Go on with the requests in the inbox, after WAITING has ended.
 cdef void session_resume(Session* s) noexcept nogil
 # After sending: unsent bytes move to the session's own queue, output limits are checked.
@@ -46,6 +49,7 @@ cdef void evict_sessions(Engine* e) noexcept nogil      # keep maxmemory-clients
 cdef void session_cron(Session* s) noexcept nogil       # idle timeout, buffer shrinking, soft limits
 cdef void select_database(Session* s, uint32_t index) noexcept nogil
 
+# Read the clock: I/O models once a turn, before they feed sessions.
 cdef void refresh_clock(Engine* e) noexcept nogil
 # After a change of slowlog-log-slower-than, latency-monitor-threshold or Engine.us_per_tick.
 cdef void update_slow_ticks(Engine* e) noexcept nogil

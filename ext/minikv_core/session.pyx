@@ -20,14 +20,15 @@ from minikv_core.hash cimport hash_bytes
 from minikv_core.keyspace cimport note_latency
 from minikv_core.memory cimport clz64, likely, unlikely
 from minikv_core.output cimport (
-    FIRST_BYTES, NODE_BYTES, SCRATCH_BYTES, OutMark, OutNode, Output, output_attach, output_detach, output_free,
+    FIRST_BYTES, NODE_BYTES, SCRATCH_BYTES, SCRATCH_LEAST, OutMark, OutNode, Output, output_attach, output_detach, output_free,
     output_init, output_mark, output_move, output_pending, output_put, output_rollback,
+    output_spill,
 )
 from minikv_core.parser cimport (
     PARSE_ERROR, PARSE_FULL, PARSE_MORE, PARSE_NO_MEMORY, Batch, Limits, ParseStatus, Request, parse_batch,
     parser_big_bytes, parser_big_filled, parser_big_room, parser_free, parser_init, parser_unread,
 )
-from minikv_core.registry cimport find_command
+from minikv_core.registry cimport find_command, name_word
 from minikv_core.reply cimport reply_error, reply_raw
 from minikv_core.table cimport table_prefetch_bucket, table_prefetch_entry
 from minikv_core.types cimport BAD_INT, BAD_TIME, FAILED, NO_MEMORY, OK, Slice, Status
@@ -273,11 +274,12 @@ cdef void session_resume(Session* s) noexcept nogil:
 
 cdef void begin_feed(Session* s, size_t n) noexcept nogil:
     cdef Engine* e = s.engine
-    refresh_clock(e)
     s.active_ms = e.now_ms
     s.net_input += n
     e.stats.net_input += n
-    output_attach(&s.out, e.scratch, SCRATCH_BYTES)
+    if s.out.base != NULL:      # still held since another feed of this turn
+        output_spill(&s.out)
+    output_attach(&s.out, e.scratch + e.scratch_used, SCRATCH_BYTES - e.scratch_used)
 
 cdef void run_inbox(Session* s) noexcept nogil:
     if s.inbox_len > s.inbox_peak:
@@ -397,12 +399,17 @@ cdef void prepare_batch(Session* s, Batch* batch) noexcept nogil:
     cdef Engine* e = s.engine
     cdef Request* r
     cdef Slice* argv
-    cdef Command* c
-    cdef uint32_t i
+    cdef Command* c = NULL
+    cdef uint64_t word = 0, last_word = 0
+    cdef uint32_t i, last_len = 0       # of the name before, if it says all about the command
     for i in range(batch.count):
         r = &batch.requests[i]
         argv = batch.slices + r.first
-        c = find_command(argv, r.argc)
+        word = name_word(argv.ptr, argv.len)
+        if word != last_word or argv.len != last_len:       # pipelines repeat themselves
+            c = find_command(argv, r.argc)
+            last_word = word
+            last_len = argv.len if c != NULL and c.children == NULL and c.parent == NULL and argv.len <= 8 else 0
         r.command = c
         if c != NULL and c.first_key > 0 and r.argc > <uint32_t>c.first_key:
             r.hash = hash_bytes(&e.arena.head.seed, argv[c.first_key].ptr, argv[c.first_key].len)
@@ -717,6 +724,12 @@ cdef void check_output_limit(Session* s) noexcept nogil:
     if s.out.held and s.gate & CLOSE_NOW == 0 and s.flags & IS_INTERNAL == 0 and over_output_limit(s):
         s.engine.stats.output_limit_disconnections += 1
         session_close(s, False)
+
+cdef bint session_hold(Session* s) noexcept nogil:
+    cdef Engine* e = s.engine
+    s.out.end = s.out.pos
+    e.scratch_used = <size_t>(s.out.pos - e.scratch) if s.out.base != NULL else e.scratch_used
+    return e.scratch_used <= SCRATCH_BYTES - SCRATCH_LEAST
 
 cdef void session_settle(Session* s) noexcept nogil:
     output_detach(&s.out)

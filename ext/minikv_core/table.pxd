@@ -15,11 +15,10 @@
 # Elements are entries (entry.pxd); the table stores their references and looks at their keys.
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp
 from minikv_core.arena cimport Arena, arena_at
 from minikv_core.entry cimport Entry, entry_key
 from minikv_core.hash cimport hash_bytes
-from minikv_core.memory cimport ctz, load_u64, prefetch, unlikely
+from minikv_core.memory cimport ctz, prefetch, same_bytes
 from minikv_core.types cimport Ref, Status
 
 cdef extern from *:
@@ -122,19 +121,28 @@ cdef inline void table_prefetch_bucket(const Arena* a, const Table* t, uint64_t 
         prefetch(&segment_of(a, t, hash).buckets[home_of(hash)])
 
 cdef inline void table_prefetch_entry(const Arena* a, const Table* t, uint64_t hash) noexcept nogil:
-    """Second stage: ask for the entries in the home bucket whose tag fits."""
-    cdef Bucket* b
-    cdef uint32_t mask
-    if t.directory:
-        b = &segment_of(a, t, hash).buckets[home_of(hash)]
-        mask = match_tags(b.tags, tag_of(hash))
+    """Second stage: ask for the first entry whose tag fits, in the home bucket or behind it."""
+    cdef Segment* s
+    cdef uint32_t at, shift, mask
+    if t.directory == 0:
+        return
+    s = segment_of(a, t, hash)
+    at = home_of(hash)
+    shift = s.buckets[at].expiring >> 12
+    while True:
+        mask = match_tags(s.buckets[at].tags, tag_of(hash))
         if mask:
-            prefetch(arena_at(a, b.refs[ctz(mask)]))
+            prefetch(arena_at(a, s.buckets[at].refs[ctz(mask)]))
+            return
+        if shift == 0:
+            return
+        shift -= 1
+        at = at + 1 if at + 1 < BUCKETS else 0
 
 cdef inline bint same_key(Entry* e, const char* key, uint32_t len) noexcept nogil:
     cdef uint32_t klen
     cdef char* p = entry_key(e, &klen)
-    return klen == len and memcmp(p, key, len) == 0
+    return klen == len and same_bytes(p, key, len)
 
 cdef inline bint table_find(const Arena* a, const Table* t, uint64_t hash, const char* key, uint32_t len,
                             Slot* slot) noexcept nogil:
