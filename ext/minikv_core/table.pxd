@@ -123,6 +123,7 @@ cdef inline void table_prefetch_bucket(const Arena* a, const Table* t, uint64_t 
 cdef inline void table_prefetch_entry(const Arena* a, const Table* t, uint64_t hash) noexcept nogil:
     """Second stage: ask for the first entry whose tag fits, in the home bucket or behind it."""
     cdef Segment* s
+    cdef char* entry
     cdef uint32_t at, shift, mask
     if t.directory == 0:
         return
@@ -132,7 +133,10 @@ cdef inline void table_prefetch_entry(const Arena* a, const Table* t, uint64_t h
     while True:
         mask = match_tags(s.buckets[at].tags, tag_of(hash))
         if mask:
-            prefetch(arena_at(a, s.buckets[at].refs[ctz(mask)]))
+            entry = arena_at(a, s.buckets[at].refs[ctz(mask)])
+            prefetch(entry)
+            if <size_t>entry & 63 != 32:        # there, small ones end; others reach into the next line
+                prefetch(entry + 56)
             return
         if shift == 0:
             return
