@@ -4,11 +4,6 @@ import pytest
 from connections import Connection
 
 
-@pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
-def protocol(request):
-    return request.param
-
-
 @pytest.fixture
 def connect(server):
     """Makes connections to the server, whose store is emptied first: connect() or connect(protocol)."""
