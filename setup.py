@@ -14,7 +14,13 @@ FLAGS = ["-O3", "-fno-strict-aliasing", "-Wno-unused-function", "-Wno-unreachabl
 LINK: list[str] = []
 CORES = os.cpu_count() or 1
 if os.environ.get("MINIKV_ASAN"):
-    FLAGS = ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+    FLAGS = [
+        "-O1",
+        "-g",
+        "-fno-omit-frame-pointer",
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover=undefined",
+    ]
     LINK = ["-fsanitize=address,undefined"]
 
 setup(

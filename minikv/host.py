@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from minikv_core import commandflags as flags
-from minikv_core import modules  # noqa: F401  (its import fills the command table)
-from minikv_core import pycommand
+from minikv_core import (
+    modules,  # noqa: F401  (its import fills the command table)
+    pycommand,
+)
 from minikv_core.handle import EngineHandle
 
 from . import commands  # noqa: F401  (as above)

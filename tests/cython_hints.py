@@ -17,7 +17,19 @@ DIRECTIVES = "boundscheck=False,wraparound=False,cdivision=True,show_performance
 def hints_of(source: Path, folder: str) -> str:
     """What the compiler says about one module; empty if nothing."""
     target = Path(folder) / f"{source.stem}.c"
-    command = [sys.executable, "-m", "cython", "-3", "-I", "ext", "-X", DIRECTIVES, str(source), "-o", str(target)]
+    command = [
+        sys.executable,
+        "-m",
+        "cython",
+        "-3",
+        "-I",
+        "ext",
+        "-X",
+        DIRECTIVES,
+        str(source),
+        "-o",
+        str(target),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return (done.stdout + done.stderr).strip()
 

@@ -2,4 +2,15 @@
 
 from . import connection, expire, generic, monitor, pubsub, scan, t_string, t_string_lcs, transaction, watch
 
-__all__ = ["connection", "expire", "generic", "monitor", "pubsub", "scan", "t_string", "t_string_lcs", "transaction", "watch"]
+__all__ = [
+    "connection",
+    "expire",
+    "generic",
+    "monitor",
+    "pubsub",
+    "scan",
+    "t_string",
+    "t_string_lcs",
+    "transaction",
+    "watch",
+]

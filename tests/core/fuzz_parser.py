@@ -1,6 +1,6 @@
 """Feed the parser valid traffic, mutations of it and garbage, whole and cut, and compare.
 
-    python tests/core/fuzz_parser.py [inputs] [seed]
+python tests/core/fuzz_parser.py [inputs] [seed]
 """
 
 import random

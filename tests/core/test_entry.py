@@ -15,13 +15,25 @@ def test_round_trip(klen, vlen, expiry):
     size = 6 + klen + vlen + 4 * (klen >= 255) + 4 * (vlen >= 255)
     size += 0 if expiry < 0 else 6 if expiry < 1 << 48 else 8
     assert entry_round_trip(key, value, 5, 3, 0xABCDEF, expiry) == {
-        "size": size, "key": key, "same_key": key, "value": value,
-        "kind": 5, "form": 3, "clock": 0xABCDEF, "expiry": expiry,
+        "size": size,
+        "key": key,
+        "same_key": key,
+        "value": value,
+        "kind": 5,
+        "form": 3,
+        "clock": 0xABCDEF,
+        "expiry": expiry,
     }
 
 
-@given(st.binary(max_size=600), st.binary(max_size=600), st.integers(0, 7), st.integers(0, 7),
-       st.integers(0, (1 << 24) - 1), st.integers(-1, (1 << 63) - 1))
+@given(
+    st.binary(max_size=600),
+    st.binary(max_size=600),
+    st.integers(0, 7),
+    st.integers(0, 7),
+    st.integers(0, (1 << 24) - 1),
+    st.integers(-1, (1 << 63) - 1),
+)
 def test_fields_do_not_disturb_each_other(key, value, kind, form, clock, expiry):
     fields = entry_round_trip(key, value, kind, form, clock, expiry)
     assert (fields["key"], fields["same_key"], fields["value"]) == (key, key, value)

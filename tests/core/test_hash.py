@@ -80,7 +80,7 @@ def test_spreads_alike_keys(family):
     seed = random_seed(random.Random())
     hashes = [hash_with(seed, FAMILIES[family](i)) for i in range(50_000)]
     assert len(set(hashes)) == 50_000
-    for shift in (0, 8, 16, 24, 40, 54):        # ten bits from each part: home, tag, segment
+    for shift in (0, 8, 16, 24, 40, 54):  # ten bits from each part: home, tag, segment
         counts = [0] * 1024
         for h in hashes:
             counts[h >> shift & 1023] += 1

@@ -250,7 +250,7 @@ def test_big_arguments(parser, size, piece):
     requests = []
     for at in range(0, len(data), piece):
         requests += feed_all(parser, [data[at : at + piece]])
-        if size >= BIG and at + piece <= size:      # the first one is in progress
+        if size >= BIG and at + piece <= size:  # the first one is in progress
             assert parser.kept_bytes < 100
     assert requests == [[b"PING"], args, [b"PING"]]
     assert parser.kept_bytes == 0

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from minikv_core.table import TableHandle
 
-ROOM = 63 * 12              # entries that a segment could hold
+ROOM = 63 * 12  # entries that a segment could hold
 SEGMENT = 4096
 
 
@@ -188,7 +188,7 @@ def test_scan_misses_nothing_while_the_table_changes(start):
     for key in stable:
         table.insert(key)
     volatile, serial = [], 0
-    for grow in (True, False, None):        # grow, shrink, and both in turns
+    for grow in (True, False, None):  # grow, shrink, and both in turns
 
         def change(grow=grow):
             nonlocal serial
@@ -271,7 +271,7 @@ def test_random_is_uniform(n):
     table = filled(n)
     freedom = n - 1
     assert chi_squared(table, n * 100) < freedom + 6 * math.sqrt(2 * freedom) + 20
-    for i in range(n // 2, n):              # and in a thinner table
+    for i in range(n // 2, n):  # and in a thinner table
         table.remove(b"%d" % i)
     freedom = max(n // 2 - 1, 1)
     assert chi_squared(table, n * 50) < freedom + 6 * math.sqrt(2 * freedom) + 20
