@@ -216,7 +216,7 @@ def describe(client: Session) -> str:
     return (
         f"id={client.id} addr={text(client.address)} laddr={text(client.local_address)} fd={client.fd}"
         f" name={text(client.name)} age={(now - n['created_ms']) // 1000}"
-        f" idle={(now - n['active_ms']) // 1000} flags={letters(client, n['watch_failed'])}"
+        f" idle={(now - n['active_ms']) // 1000} flags={letters(client, bool(n['watch_failed']))}"
         f" db={client.database} sub={n['channels']} psub={n['patterns']} ssub={n['shard_channels']}"
         f" multi={n['queued_commands']} watch={0 if n['watch_failed'] else n['watched']}"
         f" qbuf={n['input']} qbuf-free={max(0, n['input_room'] - n['input'])} argv-mem={n['args']}"

@@ -1,0 +1,3 @@
+from typing import Any
+
+def decode(data: bytes, error: type[Exception] = ..., offset: int = 0) -> tuple[Any, int]: ...

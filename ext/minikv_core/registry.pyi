@@ -1,0 +1,61 @@
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+@dataclass(frozen=True)
+class KeySpec:
+    first: int
+    last: int
+    step: int = 1
+    flags: str = "RO access"
+
+@dataclass(frozen=True)
+class KeyNum:
+    count: int
+    first: int
+    flags: str = "RO access"
+    step: int = 1
+
+@dataclass
+class CommandSpec:
+    name: str
+    arity: int
+    flags: int
+    keys: tuple[KeySpec | KeyNum, ...] = ()
+    group: str = "generic"
+    since: str = "1.0.0"
+    cost: str = ""
+    summary: str = ""
+    args: str = ""
+    categories: frozenset[str] = ...
+    tips: tuple[str, ...] = ()
+    history: tuple[tuple[str, str], ...] = ()
+    id: int = 0
+    function: Callable[..., Any] | None = None
+    parent: CommandSpec | None = None
+    subcommands: dict[str, CommandSpec] = ...
+    @property
+    def flag_names(self) -> list[str]: ...
+    @property
+    def key_range(self) -> tuple[int, int, int]: ...
+
+specs: list[CommandSpec]
+by_name: dict[str, CommandSpec]
+
+def define(
+    name: str,
+    function: Callable[..., Any] | int | None,
+    *,
+    arity: int,
+    flags: int,
+    keys: KeySpec | KeyNum | tuple[KeySpec | KeyNum, ...] = (),
+    group: str = "generic",
+    since: str = "1.0.0",
+    cost: str = "",
+    summary: str = "",
+    args: str = "",
+    categories: str = "",
+    tips: tuple[str, ...] = (),
+    history: tuple[tuple[str, str], ...] = (),
+) -> None: ...
+def key_positions(spec: CommandSpec, argv: list[bytes]) -> list[tuple[int, str]] | None: ...
