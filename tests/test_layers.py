@@ -1,0 +1,35 @@
+"""A module of the engine imports from its own layer or from lower ones (docs/design.md, Layers)."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+CORE = Path(__file__).parent.parent / "ext/minikv_core"
+LAYERS = (
+    "types memory clock sockets",
+    "hash arena numbers glob xxh3",
+    "entry table",
+    "output reply parser decode",
+    "engine keyspace lazyfree eviction",
+    "registry session cron peer",
+    "expiretime keygroup t_string t_string_lcs generic expire scan pubsub watch transaction monitor connection",
+    "pycommand handle inspection reactor commandflags",
+)
+LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
+MODULES = sorted({path.stem for path in CORE.glob("*.p[yx][xd]")} - {"__init__"})
+
+
+def imports_of(name):
+    """Engine modules that a module cimports."""
+    found = set()
+    for path in (CORE / f"{name}.pxd", CORE / f"{name}.pyx"):
+        if path.exists():
+            found |= set(re.findall(r"^\s*from minikv_core\.(\w+) cimport", path.read_text(), re.M))
+    return found - {name}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_go_down(name):
+    above = {other for other in imports_of(name) if LAYER[other] > LAYER[name]}
+    assert not above, f"{name} is in layer {LAYER[name] + 1} and imports {above}"
