@@ -1,3 +1,6 @@
+from collections.abc import Callable
 from typing import Any
 
-def decode(data: bytes, error: type[Exception] = ..., offset: int = 0) -> tuple[Any, int]: ...
+def decode(
+    data: bytes | bytearray | memoryview, error: Callable[[str], object] = ..., offset: int = 0
+) -> tuple[Any, int]: ...

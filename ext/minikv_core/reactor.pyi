@@ -1,4 +1,4 @@
-from .handle import EngineHandle
+from minikv_core.handle import EngineHandle
 
 class Reactor:
     def __init__(self, handle: EngineHandle) -> None: ...

@@ -1,6 +1,5 @@
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 @dataclass(frozen=True)
 class KeySpec:
@@ -31,20 +30,22 @@ class CommandSpec:
     tips: tuple[str, ...] = ()
     history: tuple[tuple[str, str], ...] = ()
     id: int = 0
-    function: Callable[..., Any] | None = None
+    function: object = None
     parent: CommandSpec | None = None
     subcommands: dict[str, CommandSpec] = ...
+
     @property
     def flag_names(self) -> list[str]: ...
     @property
     def key_range(self) -> tuple[int, int, int]: ...
 
+FLAG_NAMES: dict[int, str]
 specs: list[CommandSpec]
 by_name: dict[str, CommandSpec]
 
 def define(
     name: str,
-    function: Callable[..., Any] | int | None,
+    function: Callable[..., object] | int | None,
     *,
     arity: int,
     flags: int,

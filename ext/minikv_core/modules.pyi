@@ -1,0 +1,1 @@
+# Nothing to use: its import fills the command table.
