@@ -38,7 +38,8 @@ cdef Status cmd_echo(Session* s) noexcept nogil:
 
 define("QUIT", fn(cmd_quit), arity=-1,
        flags=NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | IN_MULTI | IN_SUBSCRIBE, group="connection",
-       since="1.0.0", cost="O(1)", summary="Close the connection, after the replies that are owed.")
+       since="1.0.0", cost="O(1)", summary="Close the connection, after the replies that are owed.",
+       deprecated_since="7.2.0", replaced_by="just closing the connection")
 cdef Status cmd_quit(Session* s) noexcept nogil:
     reply_ok(&s.out)
     session_close(s, True)

@@ -29,6 +29,8 @@ class CommandSpec:
     categories: frozenset[str] = ...
     tips: tuple[str, ...] = ()
     history: tuple[tuple[str, str], ...] = ()
+    deprecated_since: str = ""
+    replaced_by: str = ""
     id: int = 0
     function: object = None
     parent: CommandSpec | None = None
@@ -58,5 +60,7 @@ def define(
     categories: str = "",
     tips: tuple[str, ...] = (),
     history: tuple[tuple[str, str], ...] = (),
+    deprecated_since: str = "",
+    replaced_by: str = "",
 ) -> None: ...
 def key_positions(spec: CommandSpec, argv: list[bytes]) -> list[tuple[int, str]] | None: ...

@@ -68,6 +68,8 @@ class CommandSpec:
     categories: frozenset = frozenset()
     tips: tuple = ()
     history: tuple = ()
+    deprecated_since: str = ""      # version; empty = it is not deprecated
+    replaced_by: str = ""           # what to use instead
     id: int = 0
     function: object = None         # of a command written in Python
     parent: "CommandSpec | None" = None
@@ -106,7 +108,8 @@ cdef uint64_t next_multiplier(uint64_t m) noexcept nogil:
 
 
 def define(name, function, *, int arity, flags, keys=(), str group="generic", str since="1.0.0", str cost="",
-           str summary="", str args="", str categories="", tuple tips=(), tuple history=()):
+           str summary="", str args="", str categories="", tuple tips=(), tuple history=(), str deprecated_since="",
+           str replaced_by=""):
     """Add a command, or replace the one of the same name.
 
     name         "GET", or "CONFIG GET" for a subcommand
@@ -128,7 +131,8 @@ def define(name, function, *, int arity, flags, keys=(), str group="generic", st
                 parent = add_row(CommandSpec(words[0], -2, 0, group=group, since=since, categories=frozenset({"slow"})))
         spec = CommandSpec(
             "|".join(words), arity, int(flags), keys, group, since, cost, summary, args,
-            all_categories(int(flags), group if function is not None else "", categories), tips, history, parent=parent,
+            all_categories(int(flags), group if function is not None else "", categories), tips, history,
+            deprecated_since, replaced_by, parent=parent,
         )
         if any(isinstance(key, KeyNum) for key in keys):
             spec.flags |= MOVABLE_KEYS

@@ -391,7 +391,8 @@ cdef Status cmd_getdel(Session* s) noexcept nogil:
 
 define("GETSET", fn(cmd_getset), arity=3, flags=WRITE | DENYOOM | FAST, keys=KeySpec(1, 1, 1, "RW access update"),
        group="string", since="1.0.0", cost="O(1)", args="key value",
-       summary="Stores a string under a key and returns the previous one.")
+       summary="Stores a string under a key and returns the previous one.",
+       deprecated_since="6.2.0", replaced_by="`SET` with the `!GET` argument")
 cdef Status cmd_getset(Session* s) noexcept nogil:
     cdef Found f
     cdef OutMark before
@@ -410,7 +411,8 @@ cdef Status cmd_getset(Session* s) noexcept nogil:
 
 define("SETNX", fn(cmd_setnx), arity=3, flags=WRITE | DENYOOM | FAST, keys=KeySpec(1, 1, 1, "OW insert"),
        group="string", since="1.0.0", cost="O(1)", args="key value",
-       summary="Stores a string under a key that does not exist.")
+       summary="Stores a string under a key that does not exist.",
+       deprecated_since="2.6.12", replaced_by="`SET` with the `NX` argument")
 cdef Status cmd_setnx(Session* s) noexcept nogil:
     cdef Found f
     if look_up(s, &s.argv[1], s.hash, LOOK_WRITE, &f):
@@ -437,14 +439,16 @@ cdef Status set_expiring(Session* s, ExpiryUnit unit) noexcept nogil:
 
 define("SETEX", fn(cmd_setex), arity=4, flags=WRITE | DENYOOM, keys=KeySpec(1, 1, 1, "OW update"), group="string",
        since="2.0.0", cost="O(1)", args="key seconds value",
-       summary="Stores a string that expires after a number of seconds.")
+       summary="Stores a string that expires after a number of seconds.",
+       deprecated_since="2.6.12", replaced_by="`SET` with the `EX` argument")
 cdef Status cmd_setex(Session* s) noexcept nogil:
     return set_expiring(s, SECONDS)
 
 
 define("PSETEX", fn(cmd_psetex), arity=4, flags=WRITE | DENYOOM, keys=KeySpec(1, 1, 1, "OW update"), group="string",
        since="2.6.0", cost="O(1)", args="key milliseconds value",
-       summary="Stores a string that expires after a number of milliseconds.")
+       summary="Stores a string that expires after a number of milliseconds.",
+       deprecated_since="2.6.12", replaced_by="`SET` with the `PX` argument")
 cdef Status cmd_psetex(Session* s) noexcept nogil:
     return set_expiring(s, MILLIS)
 
@@ -679,7 +683,8 @@ define("GETRANGE", fn(cmd_getrange), arity=4, flags=READONLY, keys=KeySpec(1, 1,
        summary="Returns part of a string, by the positions of its first and last byte.")
 define("SUBSTR", fn(cmd_getrange), arity=4, flags=READONLY, keys=KeySpec(1, 1, 1, "RO access"), group="string",
        since="1.0.0", cost="O(N) in the length of the reply", args="key start:integer end:integer",
-       summary="Returns part of a string; GETRANGE by its first name.")
+       summary="Returns part of a string; GETRANGE by its first name.",
+       deprecated_since="2.0.0", replaced_by="`GETRANGE`")
 cdef Status cmd_getrange(Session* s) noexcept nogil:
     cdef char digits[24]
     cdef Slice value

@@ -152,6 +152,10 @@ def document(spec: CommandSpec) -> dict[str, object]:
     entry: dict[str, object] = {"summary": spec.summary, "since": spec.since, "group": spec.group}
     if spec.cost:
         entry["complexity"] = spec.cost
+    if spec.deprecated_since:
+        entry["doc_flags"] = simple_set(["deprecated"])
+        entry["deprecated_since"] = spec.deprecated_since
+        entry["replaced_by"] = spec.replaced_by
     if spec.history:
         entry["history"] = SetReply(list(change) for change in spec.history)
     if spec.args:
