@@ -13,7 +13,8 @@ LAYERS = (
     "output reply parser decode",
     "engine keyspace lazyfree eviction",
     "registry session cron peer",
-    "expiretime keygroup t_string t_string_lcs generic expire scan pubsub watch transaction monitor connection",
+    "expiretime keygroup t_string t_string_lcs generic expire scan "
+    "pubsub watch transaction monitor connection",
     "pycommand handle inspection reactor commandflags",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
