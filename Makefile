@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard ext/minikv_core/*.pyx ext/minikv_core/*.pxd) setup.py pyproject.toml
 ASAN_TREE := build/asan
+INSTALL := MINIKV_COMPILED=1 $(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --editable
 
 .PHONY: help build run test lint asan bench docs sdist clean
 
@@ -30,8 +31,9 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check -U 'setuptools>=77' 'cython>=3.2,<4'
 
+# The extensions are compiled in place, what has changed alone; so installations leave them out.
 $(VENV)/installed: $(BIN)/python pyproject.toml
-	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --editable .
+	$(INSTALL) .
 	touch $@
 
 $(VENV)/built: $(VENV)/installed $(SOURCES)
@@ -39,11 +41,11 @@ $(VENV)/built: $(VENV)/installed $(SOURCES)
 	touch $@
 
 $(VENV)/test-extras: $(VENV)/built
-	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --editable '.[test]'
+	$(INSTALL) '.[test]'
 	touch $@
 
 lint: $(VENV)/built
-	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --editable '.[lint]'
+	$(INSTALL) '.[lint]'
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -61,7 +63,7 @@ asan: $(VENV)/test-extras
 		../../$(BIN)/python -m pytest -q tests/core tests/wire tests/commands -m "not slow" -p no:cacheprovider
 
 bench: $(VENV)/built
-	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --editable '.[bench]'
+	$(INSTALL) '.[bench]'
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/built
