@@ -1,5 +1,7 @@
 """However the bytes of requests are cut, the replies are the same."""
 
+from itertools import pairwise
+
 import pytest
 from connections import Connection
 
@@ -10,7 +12,7 @@ REQUESTS = (
     b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nval\r\n\r\n"
     b"GET k\r\n"
     b"\r\n"
-    b'SET "a b" \'c d\'\n'
+    b"SET \"a b\" 'c d'\n"
     b"*0\r\n"
     b"*2\r\n$3\r\nGET\r\n$3\r\na b\r\n"
     b"*3\r\n$6\r\nINCRBY\r\n$1\r\nk\r\n$1\r\n1\r\n"
@@ -19,7 +21,13 @@ REQUESTS = (
     b"*1\r\n$7\r\nUNKNOWN\r\n"
     b"*1\r\n$8\r\nFLUSHALL\r\n"
 )
-BROKEN = [b"*1\r\n!4\r\nPING\r\n", b"*2000000000000\r\n", b"*1\r\n$-5\r\n", b"*1\r\n$99999999999999\r\n", b'GET "a\r\n']
+BROKEN = [
+    b"*1\r\n!4\r\nPING\r\n",
+    b"*2000000000000\r\n",
+    b"*1\r\n$-5\r\n",
+    b"*1\r\n$99999999999999\r\n",
+    b'GET "a\r\n',
+]
 
 
 def answer(server, *pieces):
@@ -72,7 +80,8 @@ def test_large_values_through_cuts(server):
         value = bytes(range(256)) * (length // 256)
         request = b"*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$%d\r\n%b\r\n" % (len(value), value)
         with Connection(server.port) as client:
-            for start, end in ((0, 1), (1, 22), (22, 33_000), (33_000, len(request) - 1), (len(request) - 1, None)):
+            cuts = [0, 1, 22, 33_000, len(request) - 1, len(request)]
+            for start, end in pairwise(cuts):
                 client.socket.sendall(request[start:end])
             assert client.read() == b"OK"
             assert client.cmd("GET", "b") == value

@@ -31,6 +31,7 @@ def test_cli_scan(server):
 
 
 def test_benchmark(server):
-    out = run("redis-benchmark", server, "-q", "-n", "5000", "-c", "20", "-P", "16", "-t", "ping,set,get,incr,mset")
+    words = ["-q", "-n", "5000", "-c", "20", "-P", "16", "-t", "ping,set,get,incr,mset"]
+    out = run("redis-benchmark", server, *words)
     assert out.count(b"requests per second") >= 5
     assert b"rror" not in out
