@@ -283,6 +283,7 @@ cdef void run_loop(Poll* p) noexcept nogil:
         timeout = -1 if wait < 0 else <int>((wait + 999) // 1000) if wait < <int64_t>86400000000 else 86400000
         n = epoll_wait(p.epoll, events, EVENTS, timeout)
         start = monotonic_us()
+        refresh_clock(e)        # once a turn, for all that it runs
         commands = e.stats.commands
         for i in range(n):
             if events[i].data.u64 > WAKE:
