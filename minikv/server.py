@@ -186,7 +186,10 @@ class Server(Host):
         try:
             fresh = self._open_tcp(port, missing) if port and missing else []
         except StartError as error:
-            raise SettingError(name, str(error)) from None
+            what = (
+                "Unable to listen on this port" if name == "port" else "Failed to bind to specified addresses"
+            )
+            raise SettingError(name, f"{what}: {error}") from None
         for listener in fresh:
             self._reactor.add_listener(listener.fileno(), False)
         for listener in old:

@@ -9,6 +9,7 @@ from minikv import ReplyError
 
 @minikv.command("TESTUSER.ADD", arity=-1)
 def add(session, *words):
+    """Add numbers."""
     if not words:
         raise ReplyError("ERR nothing to add")
     return session.execute(b"INCRBY", b"testuser", b"%d" % sum(map(int, words)))

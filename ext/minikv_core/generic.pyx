@@ -12,6 +12,7 @@ from minikv_core.keyspace cimport (
     lfu_decayed, link_entry, look_up, notify, remove_key, signal_modified, unlink_entry,
 )
 from minikv_core.numbers cimport parse_int
+from minikv_core.table cimport table_set_expiring
 from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_array, reply_int, reply_null, reply_ok, reply_simple, reply_text
 from minikv_core.session cimport fail, fail_status, fail_syntax, is_word, select_database
@@ -167,20 +168,22 @@ cdef Status rename_key(Session* s, bint if_missing) noexcept nogil:
         else:
             reply_ok(&s.out)
         return OK
-    if overwrites:
-        old_kind = entry_kind(old.entry)
-        remove_key(e, s.db, &old, e.config.lazyfree_lazy_server_del != 0)
-    look_up(s, source, s.hash, LOOK_WRITE, &f)      # removing (or expiring) the target may have moved it
     kind = entry_kind(f.entry)
     at_ms = entry_expiry(f.entry)
-    unlink_entry(e, s.db, &f)
-    ref = clone_entry(e, f.ref, target, at_ms, True)
+    # the new name first: when memory is refused, nothing has been lost
+    ref = clone_entry(e, f.ref, target, at_ms, False)
     if ref == 0:
-        link_entry(e, s.db, s.hash, f.ref, at_ms)   # into the place just left
         return fail_status(s, NO_MEMORY)
-    if link_entry(e, s.db, hash, ref, at_ms) != OK:
+    if overwrites:
+        old_kind = entry_kind(old.entry)
+        old.slot.bucket.refs[old.slot.index] = ref
+        table_set_expiring(&s.db.keys, &old.slot, at_ms)
+        free_entry(e, old.ref, e.config.lazyfree_lazy_server_del != 0)
+    elif link_entry(e, s.db, hash, ref, at_ms) != OK:
         free_entry(e, ref, False)
         return fail_status(s, NO_MEMORY)
+    look_up(s, source, s.hash, LOOK_WRITE | LOOK_NO_TOUCH, &f)      # the new entry may have moved it
+    remove_key(e, s.db, &f, False)
     notify(e, EVENT_NEW, b"new", target, s.db)
     signal_modified(e, s.db, source, s.hash)
     signal_modified(e, s.db, target, hash)
