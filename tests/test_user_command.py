@@ -32,3 +32,12 @@ def test_exception_is_an_error_reply():
 def test_error_in_a_store():
     with minikv.Store() as store, pytest.raises(ReplyError, match="nothing to add"):
         store.execute("TESTUSER.ADD")
+
+
+def test_commands_added_while_a_server_runs():
+    with minikv.Server(port=0) as server, Connection(server.port) as client:
+        for i in range(100):
+            minikv.command(f"TESTUSER.LATER{i}", arity=1, summary="Later.")(lambda session: 7)
+        assert client.cmd("TESTUSER.LATER99") == 7
+        assert "wrong number of arguments" in client.error("TESTUSER.LATER99", "x")
+        assert b"cmdstat_testuser.later99:calls=1" in client.cmd("INFO", "commandstats")

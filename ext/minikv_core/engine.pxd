@@ -35,7 +35,6 @@ cdef enum CommandFlag:          # names in lower case are what COMMAND INFO show
     ALLOW_BUSY = 1 << 16
     MOVABLE_KEYS = 1 << 17
     TOUCHES_ARBITRARY_KEYS = 1 << 18
-    SENTINEL_ONLY = 1 << 19
     # not shown
     IN_MULTI = 1 << 24          # runs at once inside MULTI: EXEC DISCARD MULTI WATCH QUIT RESET
     IN_SUBSCRIBE = 1 << 25      # allowed to a RESP2 subscriber
@@ -56,8 +55,6 @@ cdef struct Command:            # malloc'd once, never freed or moved; counters 
     void*       python          # PyObject*: the function of a command written in Python, else NULL
     int32_t     arity           # arguments with the name; -n = n at least
     int16_t     first_key       # of the first key spec, for hashing ahead; 0 = none
-    int16_t     last_key        # negative: from the end
-    int16_t     key_step
     uint16_t    id              # index into Engine.counters and registry.specs
     uint8_t     name_len        # of the last word alone: what argv[0] or argv[1] must say
     const char* word            # that last word, lower case
@@ -282,9 +279,7 @@ cdef struct Engine:
     NotifyFn  publish_event     # pubsub.pyx: sends a keyspace event's messages
     void      (*on_monitor)(Session* s) noexcept nogil      # monitor.pyx
     void      (*end_pause)(Engine* e) noexcept nogil        # connection.pyx: CLIENT PAUSE is over
-    void      (*wake)(Engine* e) noexcept nogil             # the I/O model: look at `ready` soon
-    CommandCounters* counters   # by Command.id
-    uint32_t  counters_room
+    CommandCounters* counters   # MAX_COMMANDS of them, by Command.id
     Config    config
     Stats     stats
     ErrorCount* error_counts    # by code, in order of appearance; 128 at most
@@ -315,11 +310,9 @@ cdef enum SessionFlag:          # facts that cost the hot path nothing
     IS_INTERNAL = 1 << 4        # no socket: Store.execute
     IS_PUBSUB = 1 << 5          # has subscriptions, in either protocol
     IN_READY = 1 << 6           # is in Engine.ready
-    DIRTY_CAS = 1 << 7          # a watched key has changed
     DIRTY_EXEC = 1 << 8         # a command could not be queued: EXEC will abort
     IS_PAUSED = 1 << 9          # WAITING because of CLIENT PAUSE
     IN_EXEC = 1 << 10
-    IS_CLOSED = 1 << 11         # freed by the I/O model as soon as it can
     WANTS_WRITE = 1 << 12       # the I/O model waits until the socket takes more
     TO_RESUME = 1 << 13         # WAITING has ended: the I/O model calls session_resume
     PEER_DONE = 1 << 14         # the peer has closed its sending side
@@ -370,7 +363,6 @@ cdef struct Session:
     void*     subscriptions     # Subscriptions* (pubsub.pyx)
     Output*   pushes            # messages to this session itself that follow the reply of its command; NULL = none
     void      (*blocked_on)(Session* s, int why) noexcept nogil  # unblocks with TIMEOUT (0) or ERROR (1)
-    uint64_t  block_deadline_ms
     # the I/O model's
     int       fd                # -1 = none
     uint32_t  events            # what is registered with epoll

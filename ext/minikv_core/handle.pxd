@@ -2,8 +2,6 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from minikv_core.engine cimport Engine, Session
 
-cdef bint engine_fit_counters(Engine* e) noexcept nogil
-
 cdef class EngineHandle:
     cdef Engine engine
     cdef bint is_open

@@ -7,7 +7,7 @@ only in that thread: in commands written in Python, or before and after serving.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stddef cimport size_t
 from libc.stdint cimport SIZE_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 from minikv_core.arena cimport arena_alloc, arena_at, arena_close, arena_open, arena_slack, arena_trim
 from minikv_core.clock cimport monotonic_us, ticks
@@ -20,7 +20,7 @@ from minikv_core.lazyfree cimport lazyfree_pending
 from minikv_core.output cimport SCRATCH_BYTES, OutNode, output_attach, output_detach, output_sent
 from minikv_core.parser cimport batch_free, batch_init
 from minikv_core.pubsub cimport CHANNEL, PATTERN, SHARD, pubsub_attach, pubsub_release, topic_count
-from minikv_core.registry cimport command_count
+from minikv_core.registry cimport MAX_COMMANDS, command_count
 from minikv_core.session cimport (
     refresh_clock, select_database, session_free, session_new, session_run, update_slow_ticks,
 )
@@ -32,7 +32,6 @@ from minikv.errors import ReplyError
 from minikv_core.decode import decode
 
 cdef enum:
-    COUNTERS_AHEAD = 64     # counters for commands that may be added later
     MAX_ERROR_CODES = 128
     REPLY_PEAK_MS = 5000
 
@@ -68,9 +67,9 @@ cdef bint engine_open(Engine* e, uint32_t databases, size_t reserve, bint shared
     start_rates(e)
     e.scratch = <char*>malloc(SCRATCH_BYTES)
     e.error_counts = <ErrorCount*>calloc(MAX_ERROR_CODES, sizeof(ErrorCount))
-    if e.scratch == NULL or e.error_counts == NULL or not batch_init(&e.batch):
-        return False
-    if not engine_fit_counters(e):
+    # for every command that may ever be added; pages that no command uses are never touched
+    e.counters = <CommandCounters*>calloc(MAX_COMMANDS, sizeof(CommandCounters))
+    if e.scratch == NULL or e.error_counts == NULL or e.counters == NULL or not batch_init(&e.batch):
         return False
     pubsub_attach(e)
     watch_attach(e)
@@ -81,20 +80,6 @@ cdef void start_rates(Engine* e) noexcept nogil:
     memset(e.rates, 0, sizeof(e.rates))
     for k in range(5):
         e.rates[k].last_us = monotonic_us()
-
-cdef bint engine_fit_counters(Engine* e) noexcept nogil:
-    """Make room for the counters of all commands that exist now."""
-    cdef uint32_t n = command_count() + COUNTERS_AHEAD
-    cdef CommandCounters* grown
-    if e.counters_room >= command_count():
-        return True
-    grown = <CommandCounters*>realloc(e.counters, n * sizeof(CommandCounters))
-    if grown == NULL:
-        return False
-    memset(grown + e.counters_room, 0, (n - e.counters_room) * sizeof(CommandCounters))
-    e.counters = grown
-    e.counters_room = n
-    return True
 
 cdef void engine_close(Engine* e) noexcept nogil:
     while e.sessions != NULL:
@@ -231,8 +216,6 @@ cdef class EngineHandle:
             raise ValueError("no command given")
         if database >= e.database_count:
             raise ValueError("no such database")
-        if not engine_fit_counters(e):
-            raise MemoryError
         s = self.internal_session()
         if s.flags & IN_EXEC or e.depth and s == e.current:
             raise RuntimeError("a command run by execute() can't use execute() itself")
@@ -282,7 +265,7 @@ cdef class EngineHandle:
         """CONFIG RESETSTAT."""
         cdef Engine* e = &self.engine
         memset(&e.stats, 0, sizeof(Stats))
-        memset(e.counters, 0, e.counters_room * sizeof(CommandCounters))
+        memset(e.counters, 0, command_count() * sizeof(CommandCounters))
         e.error_codes = 0
         start_rates(e)
         e.commands_at_tick = 0
@@ -293,7 +276,7 @@ cdef class EngineHandle:
         cdef uint32_t i
         cdef CommandCounters* c
         rows = {}
-        for i in range(command_count() if command_count() < e.counters_room else e.counters_room):
+        for i in range(command_count()):
             c = &e.counters[i]
             if c.calls or c.rejected or c.failed:
                 rows[i] = (c.calls, <uint64_t>(<double>c.ticks * e.us_per_tick / 4294967296.0), c.rejected, c.failed,

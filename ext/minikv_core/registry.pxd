@@ -11,6 +11,9 @@ from minikv_core.engine cimport Command, CommandFn
 from minikv_core.memory cimport load_u16, load_u32
 from minikv_core.types cimport Slice
 
+cdef enum:
+    MAX_COMMANDS = 4096         # with subcommands; engines hold a row of counters for each
+
 cdef inline object fn(CommandFn function):
     """A C function as something that define() takes."""
     return <size_t><void*>function
@@ -30,12 +33,7 @@ cdef struct Lookup:             # replaced as a whole when commands are added; o
     int       shift
     Command** places
 
-cdef Lookup* command_lookup() noexcept nogil
-
 # The command that argv names (a container's subcommand where argv[1] names one); NULL = unknown.
 cdef Command* find_command(Slice* argv, uint32_t argc) noexcept nogil
 cdef uint32_t command_count() noexcept nogil
-cdef Command* command_by_id(uint32_t id) noexcept nogil
-# Positions of the key arguments of a request; -1 = the command has none, -2 = the request is malformed.
 cdef void set_python_runner(CommandFn runner) noexcept
-cdef int command_keys(Command* c, Slice* argv, uint32_t argc, uint32_t* positions, int room) noexcept nogil

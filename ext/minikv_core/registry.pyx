@@ -6,15 +6,13 @@ collisions) at every addition and then swapped in as a whole, so that engine thr
 lock, always see a complete one. Rows and old look-ups are never freed: a program has few of them.
 """
 
-from cpython.ref cimport Py_INCREF, PyObject
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from cpython.ref cimport Py_INCREF
+from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcmp
 from minikv_core.engine cimport (
     ADMIN, BLOCKING, FAST, PUBSUB, READONLY, WRITE, MOVABLE_KEYS,
     Command, CommandFn,
 )
-from minikv_core.numbers cimport parse_int
 from minikv_core.types cimport Slice
 
 import threading
@@ -97,12 +95,11 @@ by_name: dict = {}                  # lower-case full name -> CommandSpec
 _adding = threading.Lock()
 
 cdef Lookup* table_in_use = NULL
-cdef Command** commands = NULL      # by id; grown by replacing it
+cdef Command* commands[MAX_COMMANDS]        # by id
 cdef uint32_t commands_used = 0
-cdef uint32_t commands_room = 0
 cdef uint64_t FOLD = <uint64_t>0xDFDFDFDFDFDFDFDF      # clears the bit in which a letter's cases differ
 
-# Bytes ahead of the folded name in the hash; odd multipliers tried in turn come from this sequence.
+# The odd multipliers that are tried in turn come from this sequence.
 cdef uint64_t next_multiplier(uint64_t m) noexcept nogil:
     return (m * <uint64_t>6364136223846793005 + <uint64_t>1442695040888963407) | 1
 
@@ -116,7 +113,7 @@ def define(name, function, *, int arity, flags, keys=(), str group="generic", st
     function     fn(cmd_x), or a Python callable (see minikv.command)
     arity        arguments with the name(s); -n = n at least
     categories   ACL categories beside those that follow from flags and group, separated by spaces
-    errors       ValueError for a name that is empty or has more than two words
+    errors       ValueError for a name that is empty or has more than two words, and past MAX_COMMANDS
     """
     words = name.lower().split()
     if not 1 <= len(words) <= 2 or not all(word.isprintable() and word.isascii() for word in words):
@@ -159,9 +156,8 @@ cdef object all_categories(uint64_t flags, str group, str extra):
 
 cdef object add_row(object spec, object function=None):
     """Make the C row of a specification and put it in the look-up."""
-    global commands, commands_used, commands_room
+    global commands_used
     cdef Command* c
-    cdef Command** grown
     cdef bytes full = spec.name.encode()
     cdef bytes word = full.rpartition(b"|")[2]
     cdef bytes upper = word.upper()
@@ -170,14 +166,8 @@ cdef object add_row(object spec, object function=None):
         raise ValueError(f"{spec.name} is a built-in command")
     if previous is not None:
         spec.subcommands = previous.subcommands
-    if commands_used == commands_room:
-        grown = <Command**>malloc((commands_room + 256) * sizeof(Command*))
-        if grown == NULL:
-            raise MemoryError
-        for i in range(commands_used):
-            grown[i] = commands[i]
-        commands = grown
-        commands_room += 256
+    if previous is None and commands_used == MAX_COMMANDS:
+        raise ValueError(f"more than {MAX_COMMANDS} commands")
     c = <Command*>calloc(1, sizeof(Command))
     if c == NULL:
         raise MemoryError
@@ -190,7 +180,7 @@ cdef object add_row(object spec, object function=None):
     c.word_upper = name_word(upper, c.name_len)
     c.arity = spec.arity
     c.flags = spec.flags
-    c.first_key, c.last_key, c.key_step = spec.key_range
+    c.first_key = spec.key_range[0]
     if isinstance(function, int):
         c.fn = <CommandFn><void*><size_t>function
     elif function is not None:
@@ -270,10 +260,6 @@ cdef int rebuild_lookup() except -1:
     return 0
 
 
-cdef Lookup* command_lookup() noexcept nogil:
-    return table_in_use
-
-
 cdef bint same_word(const char* word, const char* p, uint32_t n) noexcept nogil:
     """Compare in any case; `word` is in lower case."""
     cdef uint32_t i
@@ -309,28 +295,6 @@ cdef Command* find_command(Slice* argv, uint32_t argc) noexcept nogil:
 
 cdef uint32_t command_count() noexcept nogil:
     return commands_used
-
-
-cdef Command* command_by_id(uint32_t id) noexcept nogil:
-    return commands[id] if id < commands_used else NULL
-
-
-cdef int command_keys(Command* c, Slice* argv, uint32_t argc, uint32_t* positions, int room) noexcept nogil:
-    cdef int64_t last
-    cdef int n = 0
-    cdef uint32_t i
-    if c.first_key <= 0:
-        return -1
-    last = c.last_key if c.last_key >= 0 else <int64_t>argc + c.last_key
-    if last >= argc:
-        return -2
-    i = c.first_key
-    while i <= last:
-        if n < room:
-            positions[n] = i
-        n += 1
-        i += c.key_step
-    return n
 
 
 def key_positions(spec, list argv):

@@ -42,7 +42,6 @@ cdef Session* session_next_ready(Engine* e) noexcept nogil
 cdef void session_close(Session* s, bint after_output) noexcept nogil
 cdef void session_wait(Session* s) noexcept nogil       # hold back further requests
 cdef void session_continue(Session* s) noexcept nogil   # ... and let them run again
-cdef Session* session_by_id(Engine* e, uint64_t id) noexcept nogil
 cdef void session_reset(Session* s) noexcept nogil      # RESET: as after connecting, without touching the reply state
 cdef size_t session_memory(Session* s) noexcept nogil   # CLIENT LIST tot-mem
 cdef void evict_sessions(Engine* e) noexcept nogil      # keep maxmemory-clients

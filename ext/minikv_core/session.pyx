@@ -182,12 +182,6 @@ cdef void drop_buffers(Session* s) noexcept nogil:
     parser_free(&s.parser, &s.engine.arena)
     count_memory(s)
 
-cdef Session* session_by_id(Engine* e, uint64_t id) noexcept nogil:
-    cdef Session* s = e.sessions
-    while s != NULL and s.id != id:
-        s = s.next
-    return s
-
 # ---------------------------------------------------------------- input
 
 cdef void refresh_clock(Engine* e) noexcept nogil:
@@ -676,8 +670,6 @@ cdef void session_make_ready(Session* s) noexcept nogil:
     s.flags |= IN_READY
     s.next_ready = e.ready
     e.ready = s
-    if e.wake != NULL and e.current == NULL:
-        e.wake(e)
 
 cdef Session* session_next_ready(Engine* e) noexcept nogil:
     cdef Session* s = e.ready

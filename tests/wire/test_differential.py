@@ -17,7 +17,6 @@ KEYS = st.sampled_from(["a", "b", "c"])
 VALUES = st.sampled_from(["", "0", "12", "-7", "9223372036854775807", "1.5", "x" * 50, "y" * 300, "+3", " 4"])
 NUMBERS = st.sampled_from(["0", "1", "-1", "3", "-100", "100", "9223372036854775807", "not"])
 OPTIONS = st.sampled_from([[], ["NX"], ["XX"], ["GET"], ["NX", "XX"], ["EX", "100"], ["KEEPTTL"]])
-PROTOCOLS = st.sampled_from([2, 3])
 COMMANDS = st.one_of(
     st.builds(lambda k, v, o: ["SET", k, v, *o], KEYS, VALUES, OPTIONS),
     st.builds(lambda c, k: [c, k], st.sampled_from(
