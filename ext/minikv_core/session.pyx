@@ -35,6 +35,7 @@ from minikv_core.types cimport BAD_INT, BAD_TIME, FAILED, NO_MEMORY, OK, Slice, 
 
 cdef enum:
     INBOX_BYTES = 16384         # least room to receive into, once an inbox exists
+    UNCOUNTED_BYTES = 16384     # output owed up to this is in no limit's count, as in Redis
     MAX_HOOKS = 8
     MAX_ERROR_CODES = 128
 
@@ -359,7 +360,7 @@ cdef void run_input(Session* s, char* p, size_t n) noexcept nogil:
                 else:
                     stop_input(s, p + r.end, end - r.end)
                 return
-        if unlikely(s.out.head != NULL):
+        if unlikely(output_pending(&s.out) > UNCOUNTED_BYTES):
             check_output_limit(s)       # before it is sent: as in Redis, the client gets nothing
             if s.gate & CLOSE_NOW:
                 s.inbox_len = 0
@@ -702,6 +703,8 @@ cdef bint over_output_limit(Session* s) noexcept nogil:
     cdef OutputLimit* limit = &s.engine.config.output_limits[output_class(s)]
     cdef int64_t now = s.engine.now_ms // 1000
     cdef size_t held = s.out.held + <size_t>(s.out.pos - s.out.base)
+    if held <= UNCOUNTED_BYTES:
+        held = 0
     if limit.hard and held >= limit.hard:
         return True
     if limit.soft == 0 or held < limit.soft:
@@ -713,7 +716,7 @@ cdef bint over_output_limit(Session* s) noexcept nogil:
     return now - s.soft_limit_since > limit.soft_seconds
 
 cdef void check_output_limit(Session* s) noexcept nogil:
-    if s.out.held and s.gate & CLOSE_NOW == 0 and s.flags & IS_INTERNAL == 0 and over_output_limit(s):
+    if s.gate & CLOSE_NOW == 0 and s.flags & IS_INTERNAL == 0 and over_output_limit(s):
         s.engine.stats.output_limit_disconnections += 1
         session_close(s, False)
 

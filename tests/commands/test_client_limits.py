@@ -70,6 +70,25 @@ def test_output_over_the_limit_is_not_sent(connect):
     assert figure(admin, "stats", "client_output_buffer_limit_disconnections") == 1
 
 
+def test_limit_counts_what_is_not_queued_yet(connect):
+    """Replies of up to 128 KiB wait in the scratch buffer that all sessions share."""
+    admin, client = connect(), connect()
+    for i in range(1000):
+        admin.cmd("SET", f"key-{i:096}", "v")
+    admin.cmd("CONFIG", "SET", "client-output-buffer-limit", "normal 100000 0 0")
+    client.send("KEYS", "*")  # a reply of about 111,000 bytes
+    with pytest.raises(EOFError):
+        client.read()
+    assert client.received == b""
+
+
+def test_small_replies_are_in_no_limit(connect):
+    admin, client = connect(), connect()
+    admin.cmd("SET", "k", "v" * 16_000)
+    admin.cmd("CONFIG", "SET", "client-output-buffer-limit", "normal 100 0 0")
+    assert client.cmd("GET", "k") == b"v" * 16_000
+
+
 def test_transaction_over_the_limit_runs_to_its_end(connect):
     admin, client = connect(), connect()
     admin.cmd("SET", "k", "v" * 200_000)
