@@ -9,12 +9,11 @@ import socket
 import threading
 from typing import Any
 
-from minikv_core.reactor import Reactor
-
 from . import log
 from .daemon import fit_maxclients
 from .errors import SettingError, StartError
 from .host import Host
+from .models import MODELS
 from .settings import Settings
 
 
@@ -41,7 +40,7 @@ class Server(Host):
         self.port = settings["port"]
         self._listeners: list[socket.socket] = []
         self._thread: threading.Thread | None = None
-        self._reactor = Reactor(self.engine)
+        self._runner = MODELS[settings["io"]].make(self)
         try:
             if self.port or any_port:
                 self._listeners = self._open_tcp(self.port, settings["bind"])
@@ -52,7 +51,7 @@ class Server(Host):
             self.close()
             raise
         for listener in self._listeners:
-            self._reactor.add_listener(listener.fileno(), listener.family == socket.AF_UNIX)
+            self._runner.add_listener(listener.fileno(), listener.family == socket.AF_UNIX)
         settings.subscribe(("port", "bind"), self._rebind)
         settings.subscribe(("tcp-keepalive",), self._keep_alive)
 
@@ -62,7 +61,7 @@ class Server(Host):
         """Serve in this thread until SHUTDOWN, SIGTERM or SIGINT; returns the exit status."""
         log.notice("Ready to accept connections")
         with self._signals():
-            status = self._reactor.run()
+            status = self._runner.run()
         log.notice("Bye bye...")
         self.close()
         return status
@@ -71,14 +70,14 @@ class Server(Host):
         """Serve from a background thread; returns itself."""
         if self._thread is not None:
             raise RuntimeError("the server runs already")
-        self._thread = threading.Thread(target=self._reactor.run, name=f"minikv:{self.port}", daemon=True)
+        self._thread = threading.Thread(target=self._runner.run, name=f"minikv:{self.port}", daemon=True)
         self._thread.start()
         return self
 
     def stop(self) -> None:
         """Answer what was received, close the connections, end the thread and free the store."""
         if self._thread is not None:
-            self._reactor.stop()
+            self._runner.stop()
             self._thread.join()
             self._thread = None
         self.close()
@@ -101,10 +100,10 @@ class Server(Host):
 
     @contextlib.contextmanager
     def _signals(self) -> Any:
-        """Let SIGTERM and SIGINT end the reactor: the C handler writes their number to its pipe."""
+        """Let SIGTERM and SIGINT end the runner: the C handler writes their number to its pipe."""
         previous = {s: signal.signal(s, lambda *_: None) for s in (signal.SIGTERM, signal.SIGINT)}
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        wakeup = signal.set_wakeup_fd(self._reactor.wake_fd, warn_on_full_buffer=False)
+        wakeup = signal.set_wakeup_fd(self._runner.wake_fd, warn_on_full_buffer=False)
         try:
             yield
         finally:
@@ -191,10 +190,10 @@ class Server(Host):
             )
             raise SettingError(name, f"{what}: {error}") from None
         for listener in fresh:
-            self._reactor.add_listener(listener.fileno(), False)
+            self._runner.add_listener(listener.fileno(), False)
         for listener in old:
             if listener not in keep:
-                self._reactor.remove_listener(listener.fileno())
+                self._runner.remove_listener(listener.fileno())
                 listener.close()
                 self._listeners.remove(listener)
         self._listeners += fresh

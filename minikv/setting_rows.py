@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Flag, auto
 
+from minikv.models import MODELS
 from minikv.setting_kinds import (
     INT64_MAX,
     UINT32_MAX,
@@ -98,7 +99,8 @@ SECTIONS: dict[str, list[Setting]] = {
                 inert=NO_NEED),
     ],
     "Process": [
-        Setting("io", Enum("epoll"), "epoll", "How sockets are read and written."),
+        Setting("io", Enum(*MODELS), "epoll", "The I/O model: how sockets are waited for, read and written.",
+                IMMUTABLE),
         Setting("daemonize", Bool(), "no", "Run in the background.", IMMUTABLE),
         Setting("pidfile", String(), "", "File that holds the process number while the server runs.",
                 IMMUTABLE),

@@ -12,10 +12,11 @@ LAYERS = (
     "entry table",
     "output reply parser decode",
     "engine keyspace lazyfree eviction",
-    "registry session cron peer",
+    "registry session worker cron peer acceptor",
     "expiretime keygroup t_string t_string_lcs generic expire scan "
     "pubsub watch transaction monitor connection",
     "pycommand handle inspection reactor commandflags",
+    "watched io_epoll io_poll io_select io_spin io_uring io_blocking",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
 MODULES = sorted({path.stem for path in CORE.glob("*.p[yx][xd]")} - {"__init__"})

@@ -2,6 +2,7 @@
 # functions are in the modules named in each heading.
 #
 #   Engine    one store in this process: arena, databases, settings, counters, sessions  (handle.pyx)
+#   Worker    one thread that serves sessions of an engine                               (handle.pyx)
 #   Database  a numbered keyspace, in the arena                                          (keyspace.pyx)
 #   Session   one client's state, sans I/O                                               (session.pyx)
 #   Command   one row of the command table                                               (registry.pyx)
@@ -12,6 +13,10 @@ from minikv_core.output cimport Output
 from minikv_core.parser cimport Batch, Parser
 from minikv_core.table cimport Table
 from minikv_core.types cimport Ref, Slice, Status
+
+cdef extern from "pthread.h" nogil:
+    ctypedef struct pthread_mutex_t:
+        pass
 
 # ---------------------------------------------------------------- commands
 
@@ -221,6 +226,15 @@ cdef enum EngineGate:           # reasons to look closer before (or after) any c
     GATE_MONITORS = 1 << 1      # somebody MONITORs
     GATE_PAUSED = 1 << 2        # CLIENT PAUSE
 
+cdef struct Worker:             # one thread that serves sessions; a session stays with its worker
+    Engine*   engine
+    Batch     batch
+    char*     scratch           # SCRATCH_BYTES: the attached outputs of the sessions that ran in this turn
+    size_t    scratch_used      # bytes of it that sessions hold until they are settled
+    Session*  ready             # its sessions with output or a close pending: the I/O model must look at them
+    void      (*wake)(Worker* w) noexcept nogil     # called by other workers that added to `ready`
+    void*     model             # what the I/O model keeps for it
+
 cdef struct Engine:
     Arena     arena
     Root*     root
@@ -239,9 +253,11 @@ cdef struct Engine:
     int64_t   start_monotonic_us
     int64_t   start_us          # Unix time of the start
     # running state
+    pthread_mutex_t* lock       # held by the worker that uses the engine; NULL = there is but one
+    Worker*   active            # the worker that uses the engine
+    Worker    inner             # serves the sessions without a socket
     Session*  current           # session whose command runs; NULL = none
     Session*  sessions          # all of them, newest first
-    Session*  ready             # sessions with output or a close pending that the I/O model must look at
     uint32_t  session_count
     uint64_t  next_session_id
     int64_t   cron_due_us       # monotonic time of the next tick, expiry slice and compaction slice; 0 = at once
@@ -259,9 +275,6 @@ cdef struct Engine:
     int64_t   peak_memory_ms
     uint64_t  client_bytes      # bytes that sessions hold in buffers, queues and transactions
     uint64_t  random            # state of random_next()
-    Batch     batch
-    char*     scratch           # SCRATCH_BYTES: the attached outputs of the sessions that ran in this turn
-    size_t    scratch_used      # bytes of it that sessions hold until they are settled
     uint32_t  depth             # commands in progress: 0, 1, or 2 inside EXEC
     PoolEntry pool[16]          # eviction's best candidates so far, the best last (eviction.pyx)
     uint32_t  pool_count
@@ -309,16 +322,19 @@ cdef enum SessionFlag:          # facts that cost the hot path nothing
     IS_NO_TOUCH = 1 << 3
     IS_INTERNAL = 1 << 4        # no socket: Store.execute
     IS_PUBSUB = 1 << 5          # has subscriptions, in either protocol
-    IN_READY = 1 << 6           # is in Engine.ready
+    IN_READY = 1 << 6           # is in Worker.ready
     DIRTY_EXEC = 1 << 8         # a command could not be queued: EXEC will abort
     IS_PAUSED = 1 << 9          # WAITING because of CLIENT PAUSE
     IN_EXEC = 1 << 10
     WANTS_WRITE = 1 << 12       # the I/O model waits until the socket takes more
     TO_RESUME = 1 << 13         # WAITING has ended: the I/O model calls session_resume
     PEER_DONE = 1 << 14         # the peer has closed its sending side
+    READ_AGAIN = 1 << 15        # edge-triggered: there may be more to read, or to write
+    WRITE_AGAIN = 1 << 16
 
 cdef struct Session:
     Engine*   engine
+    Worker*   worker
     uint32_t  gate              # SessionGate bits
     uint32_t  flags             # SessionFlag bits
     Database* db
@@ -338,7 +354,7 @@ cdef struct Session:
     uint64_t  id
     Session*  next              # in Engine.sessions
     Session*  previous
-    Session*  next_ready        # in Engine.ready
+    Session*  next_ready        # in Worker.ready
     Command*  last_command      # for CLIENT LIST
     char*     name              # CLIENT SETNAME; malloc'd, NUL-terminated, NULL = none
     char*     lib_name
@@ -361,8 +377,8 @@ cdef struct Session:
     void*     transaction       # Transaction* (transaction.pyx)
     void*     watch             # Watch* list (watch.pyx)
     void*     subscriptions     # Subscriptions* (pubsub.pyx)
-    Output*   pushes            # messages to this session itself that follow the reply of its command; NULL = none
+    Output*   pushes            # messages that its worker is to take: they follow the reply of its command; NULL = none
     void      (*blocked_on)(Session* s, int why) noexcept nogil  # unblocks with TIMEOUT (0) or ERROR (1)
     # the I/O model's
     int       fd                # -1 = none
-    uint32_t  events            # what is registered with epoll
+    uint32_t  events            # what its descriptor is watched for: EPOLLIN, EPOLLOUT

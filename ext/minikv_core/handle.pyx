@@ -18,7 +18,6 @@ from minikv_core.eviction cimport memory_used, note_peak
 from minikv_core.keyspace cimport database_init
 from minikv_core.lazyfree cimport lazyfree_pending
 from minikv_core.output cimport SCRATCH_BYTES, OutNode, output_attach, output_detach, output_sent
-from minikv_core.parser cimport batch_free, batch_init
 from minikv_core.pubsub cimport CHANNEL, PATTERN, SHARD, pubsub_attach, pubsub_release, topic_count
 from minikv_core.registry cimport MAX_COMMANDS, command_count
 from minikv_core.session cimport (
@@ -27,6 +26,7 @@ from minikv_core.session cimport (
 from minikv_core.table cimport Bucket, Segment
 from minikv_core.types cimport OK, Slice
 from minikv_core.watch cimport watch_attach, watch_count
+from minikv_core.worker cimport worker_close, worker_open
 
 from minikv.errors import ReplyError
 from minikv_core.decode import decode
@@ -65,11 +65,11 @@ cdef bint engine_open(Engine* e, uint32_t databases, size_t reserve, bint shared
     refresh_clock(e)
     e.start_us = e.now_us
     start_rates(e)
-    e.scratch = <char*>malloc(SCRATCH_BYTES)
     e.error_counts = <ErrorCount*>calloc(MAX_ERROR_CODES, sizeof(ErrorCount))
     # for every command that may ever be added; pages that no command uses are never touched
     e.counters = <CommandCounters*>calloc(MAX_COMMANDS, sizeof(CommandCounters))
-    if e.scratch == NULL or e.error_counts == NULL or e.counters == NULL or not batch_init(&e.batch):
+    e.active = &e.inner
+    if e.error_counts == NULL or e.counters == NULL or not worker_open(&e.inner, e):
         return False
     pubsub_attach(e)
     watch_attach(e)
@@ -86,8 +86,8 @@ cdef void engine_close(Engine* e) noexcept nogil:
         session_free(e.sessions)
     if e.pubsub != NULL:
         pubsub_release(e)
-    batch_free(&e.batch)
-    free(e.scratch)
+    worker_close(&e.inner)
+    free(e.lock)
     free(e.error_counts)
     free(e.counters)
     arena_close(&e.arena)
@@ -220,7 +220,7 @@ cdef class EngineHandle:
         if s.flags & IN_EXEC or e.depth and s == e.current:
             raise RuntimeError("a command run by execute() can't use execute() itself")
         argv = <Slice*>malloc(argc * sizeof(Slice))
-        scratch = <char*>malloc(SCRATCH_BYTES) if e.depth else e.scratch
+        scratch = <char*>malloc(SCRATCH_BYTES) if e.depth else e.inner.scratch
         if argv == NULL or scratch == NULL:
             free(argv)
             raise MemoryError
@@ -238,12 +238,12 @@ cdef class EngineHandle:
             return take_output(s)
         finally:
             free(argv)
-            if scratch != e.scratch:
+            if scratch != e.inner.scratch:
                 free(scratch)
 
     cdef Session* internal_session(self) except NULL:
         if self.internal == NULL:
-            self.internal = session_new(&self.engine, -1, IS_INTERNAL)
+            self.internal = session_new(&self.engine.inner, -1, IS_INTERNAL)
             if self.internal == NULL:
                 raise MemoryError
         return self.internal

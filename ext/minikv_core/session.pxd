@@ -2,19 +2,23 @@
 #
 # An I/O model makes a session per connection, hands it the bytes it receives (session_feed), sends
 # what is in its output, and closes it when `gate` says so. Other sessions may get output while one
-# runs (PUBLISH, MONITOR, CLIENT KILL): those are in Engine.ready, and the model looks at them
-# before it waits (session_next_ready).
+# runs (PUBLISH, MONITOR, CLIENT KILL): those are in Worker.ready, and the model looks at them
+# before it waits (session_take_ready).
+#
+# Where several workers (threads or processes) serve one store, a worker calls all of this between
+# engine_enter and engine_leave. Only a session's own worker touches its output, so it may send
+# without the lock; others leave their messages in Session.pushes.
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from minikv_core.engine cimport Command, Engine, Session
+from minikv_core.engine cimport Command, Engine, Session, Worker
 from minikv_core.output cimport Output
 from minikv_core.types cimport Slice, Status
 
-cdef Session* session_new(Engine* e, int fd, uint32_t flags) noexcept nogil     # NULL = no memory
+cdef Session* session_new(Worker* w, int fd, uint32_t flags) noexcept nogil     # NULL = no memory
 cdef void session_free(Session* s) noexcept nogil
 
 # Run the whole requests in inbox + bytes[0:n). `bytes` is the model's own buffer: it may be changed,
-# and what is not whole yet is copied to the inbox. The replies lie in the engine's scratch buffer:
+# and what is not whole yet is copied to the inbox. The replies lie in the worker's scratch buffer:
 # the caller sends s.out (output_vector, output_sent) and calls session_settle, at once or after it
 # has fed other sessions (session_hold), but before it waits.
 cdef void session_feed(Session* s, char* bytes, size_t n) noexcept nogil
@@ -38,7 +42,9 @@ cdef void session_run(Session* s, Slice* argv, uint32_t argc) noexcept nogil
 cdef void session_push(Session* s, const Output* message) noexcept nogil
 # Let the I/O model look at another session (it got output, or must be closed).
 cdef void session_make_ready(Session* s) noexcept nogil
-cdef Session* session_next_ready(Engine* e) noexcept nogil
+# All that are ready, a chain through next_ready; the model clears IN_READY as it looks at each.
+cdef Session* session_take_ready(Worker* w) noexcept nogil
+cdef void session_take_pushes(Session* s) noexcept nogil    # what others left, to the output
 cdef void session_close(Session* s, bint after_output) noexcept nogil
 cdef void session_wait(Session* s) noexcept nogil       # hold back further requests
 cdef void session_continue(Session* s) noexcept nogil   # ... and let them run again

@@ -25,7 +25,7 @@ from minikv_core.output cimport (
     output_spill,
 )
 from minikv_core.parser cimport (
-    PARSE_ERROR, PARSE_FULL, PARSE_MORE, PARSE_NO_MEMORY, Batch, Limits, ParseStatus, Request, parse_batch,
+    PARSE_ERROR, PARSE_FULL, PARSE_MORE, PARSE_NO_MEMORY, Batch, Limits, Parser, ParseStatus, Request, parse_batch,
     parser_big_bytes, parser_big_filled, parser_big_room, parser_free, parser_init, parser_unread,
 )
 from minikv_core.registry cimport find_command, name_word
@@ -56,11 +56,13 @@ cdef void on_queue(SessionHook queue, SessionHook discard) noexcept nogil:
 
 # ---------------------------------------------------------------- life
 
-cdef Session* session_new(Engine* e, int fd, uint32_t flags) noexcept nogil:
+cdef Session* session_new(Worker* w, int fd, uint32_t flags) noexcept nogil:
+    cdef Engine* e = w.engine
     cdef Session* s = <Session*>calloc(1, sizeof(Session))
     if s == NULL:
         return NULL
     s.engine = e
+    s.worker = w
     s.fd = fd
     s.flags = flags
     s.id = e.next_session_id
@@ -84,7 +86,7 @@ cdef Session* session_new(Engine* e, int fd, uint32_t flags) noexcept nogil:
 cdef void session_free(Session* s) noexcept nogil:
     """Release all that a session holds. The I/O model has closed its socket."""
     cdef Engine* e = s.engine
-    cdef Session** link = &e.ready
+    cdef Session** link = &s.worker.ready
     run_end_hooks(s)
     if s.flags & IS_PAUSED:
         e.blocked -= 1
@@ -138,7 +140,7 @@ cdef void select_database(Session* s, uint32_t index) noexcept nogil:
     s.db = &s.engine.databases[index]
 
 cdef size_t session_memory(Session* s) noexcept nogil:
-    return (sizeof(Session) + s.inbox_room + s.out.held + s.queued_bytes + s.state_bytes
+    return (sizeof(Session) + s.inbox_room + s.out.held + (s.pushes.held if s.pushes != NULL else 0) + s.queued_bytes + s.state_bytes
             + s.parser.room * sizeof(Slice) + parser_big_bytes(&s.parser))
 
 cdef void count_memory(Session* s) noexcept nogil:
@@ -172,7 +174,8 @@ cdef void evict_sessions(Engine* e) noexcept nogil:
             return
         e.stats.evicted_clients += 1
         session_close(largest, False)
-        drop_buffers(largest)
+        if largest.worker == e.active:      # else its worker may be sending from them
+            drop_buffers(largest)
 
 cdef void drop_buffers(Session* s) noexcept nogil:
     """Free now what a session that is to close has buffered; the rest goes with the session."""
@@ -269,12 +272,13 @@ cdef void session_resume(Session* s) noexcept nogil:
 
 cdef void begin_feed(Session* s, size_t n) noexcept nogil:
     cdef Engine* e = s.engine
+    cdef Worker* w = s.worker
     s.active_ms = e.now_ms
     s.net_input += n
     e.stats.net_input += n
     if s.out.base != NULL:      # still held since another feed of this turn
         output_spill(&s.out)
-    output_attach(&s.out, e.scratch + e.scratch_used, SCRATCH_BYTES - e.scratch_used)
+    output_attach(&s.out, w.scratch + w.scratch_used, SCRATCH_BYTES - w.scratch_used)
 
 cdef void run_inbox(Session* s) noexcept nogil:
     if s.inbox_len > s.inbox_peak:
@@ -302,9 +306,32 @@ cdef void keep_input(Session* s, char* p, size_t n) noexcept nogil:
         s.inbox_len = 0
         inbox_append(s, p, n)
 
-cdef void stop_input(Session* s, char* p, size_t n) noexcept nogil:
-    """Keep bytes of requests that were parsed but must not run now, to be parsed again."""
-    keep_input(s, p, n)
+cdef void hold_back(Session* s, Batch* batch, uint32_t first, const char* p, size_t end) noexcept nogil:
+    """Make the inbox what must not run now, to be parsed again.
+
+    It is written anew: large arguments lie in blocks, and inline requests were unquoted in place.
+
+    first    request of the batch to begin with
+    p, end   the bytes that the batch was parsed from; what it left of them follows its requests
+    """
+    cdef char[32] head
+    cdef char* old = s.inbox            # may be what was parsed: it stays until all is copied
+    cdef size_t left = batch.requests[batch.count - 1].end
+    cdef Request* r
+    cdef Slice* arg
+    cdef uint32_t i, j
+    s.inbox = NULL
+    s.inbox_len = s.inbox_room = 0
+    for i in range(first, batch.count):
+        r = &batch.requests[i]
+        inbox_append(s, head, snprintf(head, sizeof(head), b"*%u\r\n", r.argc))
+        for j in range(r.argc):
+            arg = &batch.slices[r.first + j]
+            inbox_append(s, head, snprintf(head, sizeof(head), b"$%u\r\n", arg.len))
+            inbox_append(s, arg.ptr, arg.len)
+            inbox_append(s, b"\r\n", 2)
+    inbox_append(s, p + left, end - left)
+    free(old)
     unread_big(s)
 
 cdef void unread_big(Session* s) noexcept nogil:
@@ -316,10 +343,18 @@ cdef void unread_big(Session* s) noexcept nogil:
     else:
         parser_free(&s.parser, &s.engine.arena)
 
+cdef bint holds_block(const Parser* p) noexcept nogil:
+    """Whether an earlier argument of the request in progress is a big one: unread_big would lose it."""
+    cdef uint32_t i
+    for i in range(p.argc):
+        if p.args[i].block:
+            return True
+    return False
+
 cdef void run_input(Session* s, char* p, size_t n) noexcept nogil:
     """Parse and run what is whole in p[0:n); the rest becomes the inbox."""
     cdef Engine* e = s.engine
-    cdef Batch* batch = &e.batch
+    cdef Batch* batch = &s.worker.batch
     cdef Limits limits
     cdef size_t begin, end
     cdef const char* error = NULL
@@ -344,13 +379,9 @@ cdef void run_input(Session* s, char* p, size_t n) noexcept nogil:
                 else:
                     reject(s)
                     fail_arity(s)
-            elif not run_gated(s):
-                # held back by CLIENT PAUSE: the request itself must be kept
-                if i == 0 and argv_has_block(s):
-                    rebuild_request(s, p + r.end, end - r.end if end > r.end else 0)
-                else:
-                    begin = batch.requests[i - 1].end if i else 0
-                    stop_input(s, p + begin, end - begin)
+            elif not run_gated(s):      # CLIENT PAUSE
+                hold_back(s, batch, i, p, end)
+                free_blocks(s)
                 return
             if i == 0:
                 free_blocks(s)
@@ -358,7 +389,7 @@ cdef void run_input(Session* s, char* p, size_t n) noexcept nogil:
                 if s.gate & (CLOSE_AFTER | CLOSE_NOW):
                     s.inbox_len = 0
                 else:
-                    stop_input(s, p + r.end, end - r.end)
+                    hold_back(s, batch, i + 1, p, end)
                 return
         if unlikely(output_pending(&s.out) > UNCOUNTED_BYTES):
             check_output_limit(s)       # before it is sent: as in Redis, the client gets nothing
@@ -416,13 +447,6 @@ cdef void prepare_batch(Session* s, Batch* batch) noexcept nogil:
             if batch.requests[i].hash:
                 table_prefetch_entry(&e.arena, &s.db.keys, batch.requests[i].hash)
 
-cdef bint argv_has_block(Session* s) noexcept nogil:
-    cdef uint32_t i
-    for i in range(s.argc):
-        if s.argv[i].block:
-            return True
-    return False
-
 cdef void free_blocks(Session* s) noexcept nogil:
     """Free the large arguments that the command has not taken over."""
     cdef uint32_t i
@@ -430,30 +454,6 @@ cdef void free_blocks(Session* s) noexcept nogil:
         if unlikely(s.argv[i].block):
             arena_free(&s.engine.arena, s.argv[i].block)
             s.argv[i].block = 0
-
-cdef void rebuild_request(Session* s, char* rest, size_t n) noexcept nogil:
-    """Put a request with large arguments back into the inbox as bytes, in front of `rest`."""
-    cdef char head[32]
-    cdef uint32_t i
-    cdef size_t tail = n
-    cdef char* copy = NULL
-    if n:
-        copy = <char*>malloc(n)
-        if copy == NULL:
-            session_close(s, False)
-            return
-        memcpy(copy, rest, n)
-    s.inbox_len = 0
-    inbox_append(s, head, snprintf(head, sizeof(head), b"*%u\r\n", s.argc))
-    for i in range(s.argc):
-        inbox_append(s, head, snprintf(head, sizeof(head), b"$%u\r\n", s.argv[i].len))
-        inbox_append(s, s.argv[i].ptr, s.argv[i].len)
-        inbox_append(s, b"\r\n", 2)
-    free_blocks(s)
-    if copy != NULL:
-        inbox_append(s, copy, tail)
-        free(copy)
-    unread_big(s)
 
 # ---------------------------------------------------------------- running a command
 
@@ -559,10 +559,7 @@ cdef bint run_gated(Session* s) noexcept nogil:
     if mute and (s.gate & (REPLY_OFF | REPLY_SKIP)):
         output_rollback(&s.out, &mark)
     s.gate &= ~<uint32_t>REPLY_SKIP
-    if s.pushes != NULL:
-        output_move(&s.out, s.pushes)
-        free(s.pushes)
-        s.pushes = NULL
+    session_take_pushes(s)
     return True
 
 cdef void show_monitors(Session* s) noexcept nogil:
@@ -648,7 +645,7 @@ cdef void session_push(Session* s, const Output* message) noexcept nogil:
     cdef OutNode* node = message.head
     if s.gate & (CLOSE_AFTER | CLOSE_NOW):
         return
-    if s.engine.current == s:
+    if s.engine.current == s or s.worker != s.engine.active:
         if s.pushes == NULL:
             s.pushes = <Output*>malloc(sizeof(Output))
             if s.pushes == NULL:
@@ -660,24 +657,29 @@ cdef void session_push(Session* s, const Output* message) noexcept nogil:
         output_put(o, <char*>(node + 1) + node.start, node.end - node.start)
         node = node.next
     output_put(o, message.base, <size_t>(message.pos - message.base))
-    if o == &s.out:
+    if s.engine.current != s:
         check_output_limit(s)
         session_make_ready(s)
 
+cdef void session_take_pushes(Session* s) noexcept nogil:
+    if s.pushes != NULL:
+        output_move(&s.out, s.pushes)
+        free(s.pushes)
+        s.pushes = NULL
+
 cdef void session_make_ready(Session* s) noexcept nogil:
-    cdef Engine* e = s.engine
+    cdef Worker* w = s.worker
     if s.flags & (IN_READY | IS_INTERNAL):
         return
     s.flags |= IN_READY
-    s.next_ready = e.ready
-    e.ready = s
+    s.next_ready = w.ready
+    w.ready = s
+    if w != s.engine.active and w.wake != NULL:
+        w.wake(w)
 
-cdef Session* session_next_ready(Engine* e) noexcept nogil:
-    cdef Session* s = e.ready
-    if s != NULL:
-        e.ready = s.next_ready
-        s.next_ready = NULL
-        s.flags &= ~<uint32_t>IN_READY
+cdef Session* session_take_ready(Worker* w) noexcept nogil:
+    cdef Session* s = w.ready
+    w.ready = NULL
     return s
 
 cdef void session_close(Session* s, bint after_output) noexcept nogil:
@@ -702,7 +704,7 @@ cdef bint over_output_limit(Session* s) noexcept nogil:
     """Whether the queue is over its class's limit: the hard one now, or the soft one for too long."""
     cdef OutputLimit* limit = &s.engine.config.output_limits[output_class(s)]
     cdef int64_t now = s.engine.now_ms // 1000
-    cdef size_t held = s.out.held + <size_t>(s.out.pos - s.out.base)
+    cdef size_t held = s.out.held + <size_t>(s.out.pos - s.out.base) + (s.pushes.held if s.pushes != NULL else 0)
     if held <= UNCOUNTED_BYTES:
         held = 0
     if limit.hard and held >= limit.hard:
@@ -721,10 +723,10 @@ cdef void check_output_limit(Session* s) noexcept nogil:
         session_close(s, False)
 
 cdef bint session_hold(Session* s) noexcept nogil:
-    cdef Engine* e = s.engine
+    cdef Worker* w = s.worker
     s.out.end = s.out.pos
-    e.scratch_used = <size_t>(s.out.pos - e.scratch) if s.out.base != NULL else e.scratch_used
-    return e.scratch_used <= SCRATCH_BYTES - SCRATCH_LEAST
+    w.scratch_used = <size_t>(s.out.pos - w.scratch) if s.out.base != NULL else w.scratch_used
+    return w.scratch_used <= SCRATCH_BYTES - SCRATCH_LEAST
 
 cdef void session_settle(Session* s) noexcept nogil:
     output_detach(&s.out)
@@ -743,7 +745,7 @@ cdef void session_cron(Session* s) noexcept nogil:
         session_close(s, False)
         return
     # the room for an argument of which little has come goes back
-    if idle > 2 and s.parser.big and parser_big_bytes(&s.parser) <= INBOX_BYTES:
+    if idle > 2 and s.parser.big and parser_big_bytes(&s.parser) <= INBOX_BYTES and not holds_block(&s.parser):
         unread_big(s)
     # an inbox that has been idle, or is far larger than lately needed, goes back
     if s.inbox_room and (idle > 2 or (s.inbox_room > 32768 and s.inbox_peak * 2 < s.inbox_room)):

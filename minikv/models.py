@@ -1,0 +1,90 @@
+"""The I/O models, one row each: `minikv --io NAME`.
+
+A row drives the setting `io`, the choice at the start, `minikv compare` and the tables of
+`docs/io-models.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from .server import Server
+
+
+class Runner(Protocol):
+    """What serves a server's listening sockets."""
+
+    wake_fd: int  # for signal.set_wakeup_fd: a signal's number ends run()
+
+    def add_listener(self, fd: int, is_unix: bool) -> None: ...
+
+    def remove_listener(self, fd: int) -> None: ...
+
+    def run(self) -> int:
+        """Serve until stop(), a signal or SHUTDOWN; returns the exit status."""
+
+    def stop(self) -> None:
+        """End run() soon; from any thread."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One I/O model."""
+
+    name: str
+    summary: str  # one line
+    source: str  # the file that implements it
+    make: Callable[[Server], Runner]
+
+
+def _reactor(poller: str, module: str) -> Callable[[Server], Runner]:
+    """A reactor that asks the poller of that name, which the module adds."""
+
+    def make(server: Server) -> Runner:
+        from minikv_core.reactor import Reactor
+
+        import_module(f"minikv_core.{module}")
+        return Reactor(server.engine, poller)
+
+    return make
+
+
+MODELS = {
+    model.name: model
+    for model in (
+        Model(
+            "epoll",
+            "one thread, level-triggered epoll: reads what is ready, once a turn (the default)",
+            "ext/minikv_core/io_epoll.pyx",
+            _reactor("epoll", "io_epoll"),
+        ),
+        Model(
+            "epoll-et",
+            "the same, edge-triggered: reads and writes until there is no more, with a bound for fairness",
+            "ext/minikv_core/io_epoll.pyx",
+            _reactor("epoll-et", "io_epoll"),
+        ),
+        Model(
+            "poll",
+            "the same reactor on poll(2): all descriptors go to the kernel and back with every wait",
+            "ext/minikv_core/io_poll.pyx",
+            _reactor("poll", "io_poll"),
+        ),
+        Model(
+            "select",
+            "the same reactor on select(2): at most 1,024 descriptors",
+            "ext/minikv_core/io_select.pyx",
+            _reactor("select", "io_select"),
+        ),
+        Model(
+            "spin",
+            "non-blocking sockets asked in turn, no multiplexing: never sleeps",
+            "ext/minikv_core/io_spin.pyx",
+            _reactor("spin", "io_spin"),
+        ),
+    )
+}
