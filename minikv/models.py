@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class Runner(Protocol):
     """What serves a server's listening sockets."""
 
-    wake_fd: int  # for signal.set_wakeup_fd: a signal's number ends run()
+    @property
+    def wake_fd(self) -> int:
+        """For signal.set_wakeup_fd: a signal's number ends run()."""
 
     def add_listener(self, fd: int, is_unix: bool) -> None: ...
 
