@@ -11,7 +11,7 @@ LAYERS = (
     "hash arena numbers glob xxh3",
     "entry table",
     "output reply parser decode",
-    "engine keyspace lazyfree eviction",
+    "engine board keyspace lazyfree eviction",
     "registry session worker cron peer acceptor",
     "expiretime keygroup t_string t_string_lcs generic expire scan "
     "pubsub watch transaction monitor connection",

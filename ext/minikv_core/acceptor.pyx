@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t
 from libc.string cimport strlen
+from minikv_core.board cimport sessions_of
 from minikv_core.engine cimport *
 from minikv_core.session cimport session_new
 from minikv_core.sockets cimport *
@@ -51,7 +52,7 @@ cdef Session* admit_peer(Worker* w, int fd, const sockaddr_storage* peer, bint i
         b"protected-mode off, to accept others.\r\n")
     cdef const char* full = b"-ERR max number of clients reached\r\n"
     engine_enter(w)
-    if <int64_t>e.session_count >= e.config.maxclients:
+    if <int64_t>sessions_of(e) >= e.config.maxclients:
         refuse(e, fd, full)
     elif e.config.protected_mode and not e.config.requires_auth and not is_loopback(peer):
         refuse(e, fd, denied)

@@ -119,14 +119,14 @@ cdef void sample_rate(Rate* r, uint64_t value, uint64_t base, int64_t now) noexc
     r.last_us = now
 
 cdef void sample_rates(Engine* e, int64_t now) noexcept nogil:
-    cdef uint64_t loops = e.stats.loops - e.rates[<int>RATE_LOOPS].last
-    if now - e.rates[<int>RATE_COMMANDS].last_us < 100000:
+    cdef uint64_t loops = e.stats.loops - e.board.rates[<int>RATE_LOOPS].last
+    if now - e.board.rates[<int>RATE_COMMANDS].last_us < 100000:
         return
-    sample_rate(&e.rates[<int>RATE_COMMANDS], e.stats.commands, 0, now)
-    sample_rate(&e.rates[<int>RATE_INPUT], e.stats.net_input, 0, now)
-    sample_rate(&e.rates[<int>RATE_OUTPUT], e.stats.net_output, 0, now)
-    sample_rate(&e.rates[<int>RATE_LOOP_US], e.stats.loop_us, loops if loops else 1, now)
-    sample_rate(&e.rates[<int>RATE_LOOPS], e.stats.loops, 0, now)
+    sample_rate(&e.board.rates[<int>RATE_COMMANDS], e.stats.commands, 0, now)
+    sample_rate(&e.board.rates[<int>RATE_INPUT], e.stats.net_input, 0, now)
+    sample_rate(&e.board.rates[<int>RATE_OUTPUT], e.stats.net_output, 0, now)
+    sample_rate(&e.board.rates[<int>RATE_LOOP_US], e.stats.loop_us, loops if loops else 1, now)
+    sample_rate(&e.board.rates[<int>RATE_LOOPS], e.stats.loops, 0, now)
 
 cdef void look_after_sessions(Engine* e) noexcept nogil:
     """Look at a share of the sessions, so that each has its turn about once a second."""

@@ -2,7 +2,8 @@
 # functions are in the modules named in each heading.
 #
 #   Engine    one store in this process: arena, databases, settings, counters, sessions  (handle.pyx)
-#   Worker    one thread that serves sessions of an engine                               (handle.pyx)
+#   Worker    one thread that serves sessions of an engine                               (worker.pyx)
+#   Board     what all processes that serve one store share beside it                    (board.pyx)
 #   Database  a numbered keyspace, in the arena                                          (keyspace.pyx)
 #   Session   one client's state, sans I/O                                               (session.pyx)
 #   Command   one row of the command table                                               (registry.pyx)
@@ -221,6 +222,42 @@ cdef struct PoolEntry:          # a key that eviction may take
     Ref      ref
     uint32_t database
 
+cdef enum PlaceState:
+    PLACE_FREE = 0
+    PLACE_STARTING = 1
+    PLACE_IDLE = 2              # waits for a connection
+    PLACE_ACTIVE = 3            # has one
+    PLACE_ENDING = 4
+
+cdef struct Place:              # one process; its row of the board outlives it until the master has seen its end
+    int32_t  pid                # 0 = free
+    uint32_t state              # PlaceState
+    uint32_t sessions           # its share of the sums in Board
+    uint64_t client_bytes
+    uint64_t accepted           # connections so far
+    uint64_t requests           # batches of commands so far
+    int64_t  started_us         # monotonic
+    int64_t  busy_since_us      # monotonic; 0 = no request runs
+    uint64_t answered           # Board.question that it has answered last
+
+cdef struct Board:
+    pthread_mutex_t lock        # robust, for processes: held by the one that uses the store
+    uint64_t sessions           # of all processes, as each left them when it last gave the lock up
+    uint64_t client_bytes
+    uint64_t next_session_id
+    uint64_t recoveries         # owners of the lock that died; their work was undone
+    uint64_t settings_version   # raised when a process has changed settings
+    uint32_t settings_length    # bytes of settings_text
+    Config   config
+    Stats    stats
+    Rate     rates[5]           # by RateKind
+    ErrorCount errors[128]      # by code, in order of appearance
+    uint32_t error_codes
+    uint32_t places             # length of place
+    char     settings_text[65536]   # as CONFIG REWRITE would write them
+    Place    place[1024]
+    CommandCounters counters[4096]  # by Command.id; pages that no command uses are never touched
+
 cdef enum EngineGate:           # reasons to look closer before (or after) any command
     GATE_MAXMEMORY = 1 << 0     # maxmemory is set
     GATE_MONITORS = 1 << 1      # somebody MONITORs
@@ -253,13 +290,14 @@ cdef struct Engine:
     int64_t   start_monotonic_us
     int64_t   start_us          # Unix time of the start
     # running state
+    Board*    board
+    Place*    place             # this process's on the board
     pthread_mutex_t* lock       # held by the worker that uses the engine; NULL = there is but one
     Worker*   active            # the worker that uses the engine
     Worker    inner             # serves the sessions without a socket
     Session*  current           # session whose command runs; NULL = none
     Session*  sessions          # all of them, newest first
-    uint32_t  session_count
-    uint64_t  next_session_id
+    uint32_t  session_count     # of this process; sessions_of() has the whole server's
     int64_t   cron_due_us       # monotonic time of the next tick, expiry slice and compaction slice; 0 = at once
     int64_t   expire_due_us
     int64_t   compact_due_us
@@ -270,10 +308,9 @@ cdef struct Engine:
     uint64_t  ticks_done        # timer ticks so far
     uint64_t  commands_at_tick  # Stats.commands at the last tick: an idle engine ticks less often
     Session*  cron_session      # whose turn it is to be looked at by the timer
-    Rate      rates[5]          # by RateKind
     uint64_t  peak_memory       # most bytes used, as seen at each tick, and when
     int64_t   peak_memory_ms
-    uint64_t  client_bytes      # bytes that sessions hold in buffers, queues and transactions
+    uint64_t  client_bytes      # bytes that sessions hold in buffers, queues and transactions; client_bytes_of() has all
     uint64_t  random            # state of random_next()
     uint32_t  depth             # commands in progress: 0, 1, or 2 inside EXEC
     PoolEntry pool[16]          # eviction's best candidates so far, the best last (eviction.pyx)
@@ -292,11 +329,11 @@ cdef struct Engine:
     NotifyFn  publish_event     # pubsub.pyx: sends a keyspace event's messages
     void      (*on_monitor)(Session* s) noexcept nogil      # monitor.pyx
     void      (*end_pause)(Engine* e) noexcept nogil        # connection.pyx: CLIENT PAUSE is over
-    CommandCounters* counters   # MAX_COMMANDS of them, by Command.id
-    Config    config
-    Stats     stats
-    ErrorCount* error_counts    # by code, in order of appearance; 128 at most
-    uint32_t  error_codes
+    CommandCounters* counters   # the board's, MAX_COMMANDS of them, by Command.id
+    Config*   config            # the board's
+    Stats*    stats             # the board's
+    uint64_t  settings_seen     # Board.settings_version that this process follows
+    void      (*on_settings)(Engine* e) noexcept nogil      # pycommand.pyx: another process has changed settings
     void      (*on_slow)(Session* s, uint64_t us) noexcept nogil    # pycommand.pyx: SLOWLOG, past its threshold
     void      (*on_latency)(Engine* e, const char* event, uint64_t ms) noexcept nogil   # pycommand.pyx: LATENCY, past its threshold
     void      (*touch_watched)(Engine* e, Database* db, const Slice* key) noexcept nogil    # watch.pyx

@@ -10,6 +10,7 @@ from libc.stdint cimport SIZE_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 from minikv_core.arena cimport arena_alloc, arena_at, arena_close, arena_open, arena_slack, arena_trim
+from minikv_core.board cimport board_close, board_open, client_bytes_of, sessions_of
 from minikv_core.clock cimport monotonic_us, ticks
 from minikv_core.cron cimport engine_timers
 from minikv_core.engine cimport *
@@ -26,13 +27,12 @@ from minikv_core.session cimport (
 from minikv_core.table cimport Bucket, Segment
 from minikv_core.types cimport OK, Slice
 from minikv_core.watch cimport watch_attach, watch_count
-from minikv_core.worker cimport worker_close, worker_open
+from minikv_core.worker cimport engine_rest, worker_close, worker_open
 
 from minikv.errors import ReplyError
 from minikv_core.decode import decode
 
 cdef enum:
-    MAX_ERROR_CODES = 128
     REPLY_PEAK_MS = 5000
 
 # ---------------------------------------------------------------- making and ending
@@ -42,7 +42,7 @@ cdef bint engine_open(Engine* e, uint32_t databases, size_t reserve, bint shared
     cdef uint32_t i
     cdef size_t n
     memset(e, 0, sizeof(Engine))
-    if arena_open(&e.arena, reserve, shared) != OK:
+    if not board_open(e, shared) or arena_open(&e.arena, reserve, shared) != OK:
         return False
     e.arena.head.root = arena_alloc(&e.arena, sizeof(Root))
     e.root = <Root*>arena_at(&e.arena, e.arena.head.root)
@@ -55,7 +55,7 @@ cdef bint engine_open(Engine* e, uint32_t databases, size_t reserve, bint shared
     e.database_count = databases
     for i in range(databases):
         database_init(&e.databases[i], i)
-    e.next_session_id = 1
+    e.board.next_session_id = 1
     e.random = e.arena.head.seed.secret[0] ^ ticks()
     e.start_ticks = ticks()
     e.start_monotonic_us = monotonic_us()
@@ -65,11 +65,8 @@ cdef bint engine_open(Engine* e, uint32_t databases, size_t reserve, bint shared
     refresh_clock(e)
     e.start_us = e.now_us
     start_rates(e)
-    e.error_counts = <ErrorCount*>calloc(MAX_ERROR_CODES, sizeof(ErrorCount))
-    # for every command that may ever be added; pages that no command uses are never touched
-    e.counters = <CommandCounters*>calloc(MAX_COMMANDS, sizeof(CommandCounters))
     e.active = &e.inner
-    if e.error_counts == NULL or e.counters == NULL or not worker_open(&e.inner, e):
+    if not worker_open(&e.inner, e):
         return False
     pubsub_attach(e)
     watch_attach(e)
@@ -77,9 +74,9 @@ cdef bint engine_open(Engine* e, uint32_t databases, size_t reserve, bint shared
 
 cdef void start_rates(Engine* e) noexcept nogil:
     cdef int k
-    memset(e.rates, 0, sizeof(e.rates))
+    memset(e.board.rates, 0, sizeof(e.board.rates))
     for k in range(5):
-        e.rates[k].last_us = monotonic_us()
+        e.board.rates[k].last_us = monotonic_us()
 
 cdef void engine_close(Engine* e) noexcept nogil:
     while e.sessions != NULL:
@@ -87,10 +84,8 @@ cdef void engine_close(Engine* e) noexcept nogil:
     if e.pubsub != NULL:
         pubsub_release(e)
     worker_close(&e.inner)
-    free(e.lock)
-    free(e.error_counts)
-    free(e.counters)
     arena_close(&e.arena)
+    board_close(e)
 
 # ---------------------------------------------------------------- settings by name
 
@@ -178,13 +173,13 @@ cdef class EngineHandle:
     def configure(self, str name, int64_t value):
         """Set what the engine reads of a setting (names as in Config, `_` for `-`)."""
         cdef Engine* e = &self.engine
-        (<int64_t*>(<char*>&e.config + config_offset(name)))[0] = value
+        (<int64_t*>(<char*>e.config + config_offset(name)))[0] = value
         set_gate(e, GATE_MAXMEMORY, e.config.maxmemory > 0)
         update_slow_ticks(e)
         e.cron_due_us = 0
 
     def configured(self, str name):
-        return (<int64_t*>(<char*>&self.engine.config + config_offset(name)))[0]
+        return (<int64_t*>(<char*>self.engine.config + config_offset(name)))[0]
 
     def set_output_limit(self, int output_class, uint64_t hard, uint64_t soft, int64_t seconds):
         """client-output-buffer-limit for class 0 normal, 1 replica, 2 pubsub."""
@@ -252,6 +247,12 @@ cdef class EngineHandle:
         """Do what is due (expiry, give-back of memory); microseconds until the next, -1 = nothing is due."""
         return engine_timers(&self.engine)
 
+    def sleep(self, double seconds):
+        """Wait in the middle of a command; where several workers serve the store, the others go on."""
+        cdef int64_t us = <int64_t>(seconds * 1e6) if 0 < seconds < 1e9 else 0
+        with nogil:
+            engine_rest(&self.engine, us)
+
     def refresh_clock(self):
         refresh_clock(&self.engine)
 
@@ -259,14 +260,14 @@ cdef class EngineHandle:
 
     def stats(self):
         """All counters of Stats, by name."""
-        return dict(self.engine.stats)
+        return dict(self.engine.stats[0])
 
     def reset_stats(self):
         """CONFIG RESETSTAT."""
         cdef Engine* e = &self.engine
-        memset(&e.stats, 0, sizeof(Stats))
+        memset(e.stats, 0, sizeof(Stats))
         memset(e.counters, 0, command_count() * sizeof(CommandCounters))
-        e.error_codes = 0
+        e.board.error_codes = 0
         start_rates(e)
         e.commands_at_tick = 0
 
@@ -286,8 +287,8 @@ cdef class EngineHandle:
     def error_stats(self):
         """{code: count} in order of appearance."""
         cdef uint32_t i
-        return {self.engine.error_counts[i].code: self.engine.error_counts[i].count
-                for i in range(self.engine.error_codes)}
+        return {self.engine.board.errors[i].code: self.engine.board.errors[i].count
+                for i in range(self.engine.board.error_codes)}
 
     def memory(self):
         """Bytes: used, startup, peak, arena_used, arena_resident, arena_slack, clients, tables; and lazyfree_pending
@@ -301,7 +302,7 @@ cdef class EngineHandle:
         return {
             "used": memory_used(e), "startup": self.startup, "peak": e.peak_memory, "peak_ms": e.peak_memory_ms,
             "arena_used": e.arena.head.used,
-            "arena_resident": e.arena.head.resident, "arena_slack": arena_slack(&e.arena), "clients": e.client_bytes,
+            "arena_resident": e.arena.head.resident, "arena_slack": arena_slack(&e.arena), "clients": client_bytes_of(e),
             "tables": tables, "lazyfree_pending": lazyfree_pending(e),
         }
 
@@ -341,9 +342,9 @@ cdef class EngineHandle:
         found = []
         for k in range(5):
             total = 0
-            samples = min(self.engine.rates[k].taken, <uint32_t>16)
+            samples = min(self.engine.board.rates[k].taken, <uint32_t>16)
             for i in range(samples):
-                total += self.engine.rates[k].samples[i]
+                total += self.engine.board.rates[k].samples[i]
             found.append(total / samples if samples else 0.0)
         return found
 
@@ -353,10 +354,10 @@ cdef class EngineHandle:
         cdef Engine* e = &self.engine
         return {
             "now_ms": e.now_ms, "now_us": e.now_us, "start_us": e.start_us, "dirty": e.root.dirty,
-            "sessions": e.session_count - (1 if self.internal != NULL else 0), "monitors": e.monitors,
+            "sessions": sessions_of(e) - (1 if self.internal != NULL else 0), "monitors": e.monitors,
             "blocked": e.blocked, "subscribers": e.subscribers, "watched": e.root.watched, "ticks": e.ticks_done,
             "lru_clock": e.lru_clock, "databases": e.database_count, "pause_until_ms": e.pause_until_ms,
-            "uptime_us": monotonic_us() - e.start_monotonic_us, "next_session_id": e.next_session_id,
+            "uptime_us": monotonic_us() - e.start_monotonic_us, "next_session_id": e.board.next_session_id,
             "channels": topic_count(e, CHANNEL), "patterns": topic_count(e, PATTERN),
             "shard_channels": topic_count(e, SHARD),
         }

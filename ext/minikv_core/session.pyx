@@ -13,6 +13,7 @@ from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset, strlen, strncmp
 from minikv_core.arena cimport arena_free
+from minikv_core.board cimport client_bytes_of
 from minikv_core.clock cimport ticks, wall_us
 from minikv_core.engine cimport *
 from minikv_core.eviction cimport evict_if_needed
@@ -65,8 +66,8 @@ cdef Session* session_new(Worker* w, int fd, uint32_t flags) noexcept nogil:
     s.worker = w
     s.fd = fd
     s.flags = flags
-    s.id = e.next_session_id
-    e.next_session_id += 1
+    s.id = e.board.next_session_id
+    e.board.next_session_id += 1
     s.db = &e.databases[0]
     s.created_ms = s.active_ms = e.now_ms
     if e.config.requires_auth and flags & IS_INTERNAL == 0:
@@ -160,7 +161,7 @@ cdef void evict_sessions(Engine* e) noexcept nogil:
     cdef Session* largest
     if limit < 0:
         limit = -limit * e.config.maxmemory // 100
-    while limit and e.client_bytes > <uint64_t>limit:
+    while limit and client_bytes_of(e) > <uint64_t>limit:
         held = 0
         largest = NULL
         s = e.sessions
@@ -797,21 +798,22 @@ cdef Status fail_bytes(Session* s, const char* p, size_t n) noexcept nogil:
 
 cdef void count_error(Engine* e, const char* p, size_t n) noexcept nogil:
     """INFO errorstats: count by the error's first word."""
+    cdef Board* b = e.board
     cdef size_t word = 0
     cdef uint32_t i
     e.stats.errors += 1
     while word < n and word < 31 and p[word] != c' ':
         word += 1
-    for i in range(e.error_codes):
-        if memcmp(e.error_counts[i].code, p, word) == 0 and e.error_counts[i].code[word] == 0:
-            e.error_counts[i].count += 1
+    for i in range(b.error_codes):
+        if memcmp(b.errors[i].code, p, word) == 0 and b.errors[i].code[word] == 0:
+            b.errors[i].count += 1
             return
-    if e.error_codes < MAX_ERROR_CODES:
-        i = e.error_codes
-        memset(e.error_counts[i].code, 0, 32)
-        memcpy(e.error_counts[i].code, p, word)
-        e.error_counts[i].count = 1
-        e.error_codes += 1
+    if b.error_codes < MAX_ERROR_CODES:
+        i = b.error_codes
+        memset(b.errors[i].code, 0, 32)
+        memcpy(b.errors[i].code, p, word)
+        b.errors[i].count = 1
+        b.error_codes += 1
 
 cdef Status fail_status(Session* s, Status status) noexcept nogil:
     if status == BAD_INT:

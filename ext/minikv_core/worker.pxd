@@ -1,12 +1,15 @@
 # Workers: the threads that serve an engine's sessions, and the lock by which they take turns.
 #
 # An engine with one worker has no lock, and entering costs one predictable branch.
+from libc.stdint cimport int64_t
 from minikv_core.engine cimport Engine, Worker
 from minikv_core.memory cimport unlikely
 
 cdef bint worker_open(Worker* w, Engine* e) noexcept nogil      # False = no memory
 cdef void worker_close(Worker* w) noexcept nogil
-cdef bint engine_share(Engine* e) noexcept nogil                # let several threads serve it; False = no memory
+cdef void engine_share(Engine* e) noexcept nogil                # let several threads serve it, from now on
+# Sleep in the middle of a command, with the lock given up: other workers go on.
+cdef void engine_rest(Engine* e, int64_t us) noexcept nogil
 
 # Slow paths, in worker.pyx.
 cdef void engine_lock(Worker* w) noexcept nogil

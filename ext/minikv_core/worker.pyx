@@ -1,15 +1,26 @@
 """Workers and the engine's lock."""
 
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdint cimport int64_t, uint32_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memset
-from minikv_core.engine cimport Engine, Worker, pthread_mutex_t
+from minikv_core.board cimport board_post
+from minikv_core.engine cimport Engine, Session, Worker, pthread_mutex_t
 from minikv_core.output cimport SCRATCH_BYTES
 from minikv_core.parser cimport batch_free, batch_init
 
+cdef extern from "errno.h" nogil:
+    enum: EOWNERDEAD
+
 cdef extern from "pthread.h" nogil:
-    int pthread_mutex_init(pthread_mutex_t* mutex, void* attributes)
     int pthread_mutex_lock(pthread_mutex_t* mutex)
     int pthread_mutex_unlock(pthread_mutex_t* mutex)
+    int pthread_mutex_consistent(pthread_mutex_t* mutex)
+
+cdef extern from "time.h" nogil:
+    struct timespec:
+        long tv_sec
+        long tv_nsec
+    int nanosleep(const timespec* span, timespec* left)
 
 cdef bint worker_open(Worker* w, Engine* e) noexcept nogil:
     memset(w, 0, sizeof(Worker))
@@ -21,14 +32,36 @@ cdef void worker_close(Worker* w) noexcept nogil:
     batch_free(&w.batch)
     free(w.scratch)
 
-cdef bint engine_share(Engine* e) noexcept nogil:
-    e.lock = <pthread_mutex_t*>calloc(1, sizeof(pthread_mutex_t))
-    return e.lock != NULL and pthread_mutex_init(e.lock, NULL) == 0
+cdef void engine_share(Engine* e) noexcept nogil:
+    e.lock = &e.board.lock
 
 cdef void engine_lock(Worker* w) noexcept nogil:
-    pthread_mutex_lock(w.engine.lock)
-    w.engine.active = w
+    cdef Engine* e = w.engine
+    if pthread_mutex_lock(e.lock) == EOWNERDEAD:
+        # its owner was killed in the middle of something: that never happened
+        pthread_mutex_consistent(e.lock)
+        e.board.recoveries += 1
+    e.active = w
+    if e.settings_seen != e.board.settings_version:
+        e.settings_seen = e.board.settings_version
+        e.on_settings(e)
 
 cdef void engine_unlock(Worker* w) noexcept nogil:
+    board_post(w.engine)
     w.engine.active = NULL
     pthread_mutex_unlock(w.engine.lock)
+
+cdef void engine_rest(Engine* e, int64_t us) noexcept nogil:
+    cdef Worker* w = e.active
+    cdef Session* current = e.current
+    cdef uint32_t depth = e.depth
+    cdef timespec span
+    span.tv_sec = us // 1000000
+    span.tv_nsec = us % 1000000 * 1000
+    e.current = NULL
+    e.depth = 0
+    engine_leave(w)
+    nanosleep(&span, NULL)
+    engine_enter(w)
+    e.current = current
+    e.depth = depth
