@@ -1,17 +1,36 @@
 """Raw connections, for what more than one client has to see and for each byte of a reply."""
 
 import socket
+import struct
+import time
 
 from minikv_core.decode import decode
 
 from minikv import ReplyError
 
 
-class Connection:
-    """A client that reads one reply (or push) at a time; error replies are returned, not raised."""
+def until(condition):
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.005)
 
-    def __init__(self, port, protocol=2):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+
+class Connection:
+    """A client that reads one reply (or push) at a time; error replies are returned, not raised.
+
+    place   a port of 127.0.0.1, an (address, port), or the path of a Unix socket
+    """
+
+    def __init__(self, place, protocol=2):
+        if isinstance(place, str):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(20)
+            self.socket.connect(place)
+        else:
+            address = ("127.0.0.1", place) if isinstance(place, int) else place
+            self.socket = socket.create_connection(address, timeout=20)
         self.received = b""
         self.protocol = protocol
         if protocol == 3:
@@ -32,15 +51,19 @@ class Connection:
         words = [word if isinstance(word, bytes) else str(word).encode() for word in words]
         self.socket.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(w), w) for w in words))
 
-    def receive(self):
+    def more(self, most=1 << 20):
         """Wait for more bytes; EOFError when the server has closed."""
         try:
-            more = self.socket.recv(1 << 20)
+            more = self.socket.recv(most)
         except ConnectionResetError:
             more = b""
         if not more:
             raise EOFError("the server has closed the connection")
-        self.received += more
+        return more
+
+    def receive(self):
+        """Add what comes next to what was received."""
+        self.received += self.more()
 
     def read(self):
         """The next reply."""
@@ -55,10 +78,10 @@ class Connection:
 
     def raw(self, n):
         """The next n bytes as they came."""
-        while len(self.received) < n:
-            self.receive()
-        raw, self.received = self.received[:n], self.received[n:]
-        return raw
+        raw, self.received = bytearray(self.received[:n]), self.received[n:]
+        while len(raw) < n:
+            raw += self.more(min(n - len(raw), 1 << 20))
+        return bytes(raw)
 
     def cmd(self, *words):
         self.send(*words)
@@ -97,6 +120,11 @@ class Connection:
                 self.receive()
         except EOFError:
             return True
+
+    def reset(self):
+        """Break the connection off: the server gets an RST instead of an end."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
 
     def close(self):
         self.socket.close()

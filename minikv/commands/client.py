@@ -1,6 +1,6 @@
 """CLIENT: who is connected, and what may be done about it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from minikv_core import pycommand
 from minikv_core.commandflags import (
@@ -274,7 +274,7 @@ def client_kill(session: Session, *words: bytes) -> object:
         return OK
     if len(words) % 2:
         raise ReplyError(SYNTAX_ERROR)
-    filters = []
+    filters = {}  # of an option that is given twice the last counts
     skip_me = True
     for option, value in zip(words[::2], words[1::2], strict=True):
         if option.lower() == b"skipme":
@@ -282,10 +282,10 @@ def client_kill(session: Session, *words: bytes) -> object:
                 raise ReplyError(SYNTAX_ERROR)
             skip_me = value.lower() == b"yes"
         else:
-            filters.append(kill_filter(option.lower(), value))
+            filters[option.lower()] = kill_filter(option.lower(), value)
     if skip_me:
-        filters.append(lambda client: client != session)
-    return kill(session, filters)
+        filters[b"skipme"] = lambda client: client != session
+    return kill(session, filters.values())
 
 
 Filter = Callable[[Session], bool]
@@ -326,7 +326,7 @@ def parse_positive(word: bytes, name: str, not_integer: str) -> int:
     return value
 
 
-def kill(session: Session, filters: list[Filter]) -> int:
+def kill(session: Session, filters: Collection[Filter]) -> int:
     """Close all sessions that pass every filter; the calling one gets its reply first."""
     killed = 0
     for client in pycommand.sessions(session.engine):

@@ -88,4 +88,5 @@ def shutdown(session: Session, *words: bytes) -> object:
             raise ReplyError("ERR Errors trying to SHUTDOWN. Check logs.")
     log.warning("User requested shutdown...")
     stop(session.engine, 0)
+    session.close()  # nothing behind it runs
     return NO_REPLY

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from client_list import fields
-from connections import Connection
+from connections import Connection, until
 
 import minikv
 
@@ -47,15 +47,6 @@ def listed(client, *words):
     """CLIENT LIST as dictionaries by name."""
     lines = client.cmd("CLIENT", "LIST", *words).decode().splitlines()
     return {fields(line)["name"]: fields(line) for line in lines}
-
-
-def until(condition):
-    """Wait until a condition holds; the server is another thread."""
-    for _ in range(1000):
-        if condition():
-            return
-        time.sleep(0.005)
-    raise AssertionError("it never came")
 
 
 # ---------------------------------------------------------------- the session itself
@@ -280,6 +271,15 @@ def test_kill_by_filters(connect):
     until(lambda: set(listed(me)) == {"me"})
 
 
+def test_kill_by_a_filter_given_twice(connect):
+    """The last one counts."""
+    me, a, b = connect(), connect(), connect()
+    ids = [client.cmd("CLIENT", "ID") for client in (a, b)]
+    assert me.cmd("CLIENT", "KILL", "ID", ids[0], "TYPE", "pubsub", "id", ids[1], "type", "normal") == 1
+    assert b.is_closed()
+    assert a.cmd("PING") == b"PONG"
+
+
 def test_kill_spares_the_caller_unless_told(connect):
     me = connect()
     others = [connect(), connect()]
@@ -418,3 +418,54 @@ def test_a_paused_client_can_be_killed(connect):
     assert other.is_closed()
     me.cmd("CLIENT", "UNPAUSE")
     assert me.cmd("GET", "k") is None
+
+
+@pytest.mark.parametrize("cut", [0, 10, 29, 100, 40_000, 900_000, 1_000_040])
+@pytest.mark.parametrize("ahead", [b"", b"SET small v\r\n"], ids=["alone", "behind another"])
+def test_pause_holds_large_arguments_back(connect, cut, ahead):
+    """Also if they are half there when the pause begins, with small arguments behind them."""
+    me, writer = connect(name="me"), connect(name="writer")
+    value = bytes(range(250)) * 4000
+    requests = ahead + (
+        b"*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$1000000\r\n%b\r\n$2\r\nEX\r\n$3\r\n100\r\n" % value
+        + b"*3\r\n$6\r\nAPPEND\r\n$1\r\nk\r\n$1000000\r\n%b\r\nSTRLEN k\r\n" % value
+    )
+    writer.socket.sendall(requests[:cut])
+    if cut:
+        until(lambda: int(listed(me)["writer"]["tot-net-in"]) >= cut)
+    me.cmd("CLIENT", "PAUSE", 100_000, "WRITE")
+    writer.socket.sendall(requests[cut:])
+    until(lambda: held_back(me) == {"writer"})
+    assert me.cmd("EXISTS", "k") == 0
+    until(lambda: int(listed(me)["writer"]["tot-net-in"]) >= len(requests))
+    me.cmd("CLIENT", "UNPAUSE")
+    if ahead:
+        assert writer.read() == b"OK"
+    assert [writer.read() for _ in range(3)] == [b"OK", 2_000_000, 2_000_000]
+    assert me.cmd("GET", "k") == value + value
+    assert 90 < me.cmd("TTL", "k") <= 100
+
+
+def test_pause_holds_inline_requests_back(connect):
+    """Their quotes and escapes are still to be read when the pause ends."""
+    me, writer = connect(name="me"), connect(name="writer")
+    me.cmd("CLIENT", "PAUSE", 100_000, "WRITE")
+    writer.socket.sendall(b"""SET "a b" 'it\\'s'\r\nGET "a b"\r\nSET x "\\x41\\n"\r\nGET x\r\nGET "x""")
+    until(lambda: held_back(me) == {"writer"})
+    me.cmd("CLIENT", "UNPAUSE")
+    assert [writer.read() for _ in range(4)] == [b"OK", b"it's", b"OK", b"A\n"]
+    writer.socket.sendall(b'"\r\n')
+    assert writer.read() == b"A\n"
+
+
+def test_pause_ends_with_the_server():
+    """What is held back is never run."""
+    with minikv.Server(port=0) as server:
+        writer, me = Connection(server.port), Connection(server.port)
+        me.cmd("CLIENT", "PAUSE", 100_000, "WRITE")
+        writer.send("SET", "k", "v" * 100_000)
+        until(lambda: b"blocked_clients:1" in me.cmd("INFO", "clients"))
+    assert writer.is_closed()
+    assert writer.received == b""
+    writer.close()
+    me.close()

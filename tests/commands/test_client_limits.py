@@ -1,9 +1,9 @@
 """What a client may make the server hold: input, output, and all clients together."""
 
 import re
-import time
 
 import pytest
+from connections import until
 
 import minikv
 
@@ -20,13 +20,6 @@ def figure(client, section, name):
 
 def clients(client):
     return client.cmd("CLIENT", "LIST").decode()
-
-
-def until(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 # ---------------------------------------------------------------- input
@@ -46,7 +39,10 @@ def test_query_buffer_limit_counts_large_arguments(connect, length, closed):
 
 
 def test_room_for_an_argument_that_does_not_come_goes_back(connect):
-    admin, client = connect(), connect()
+    admin, client, other = connect(), connect(), connect()
+    request = b"*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$100000\r\n%b\r\n$1\r\nb\r\n$40000\r\nb" % (b"a" * 100_000)
+    other.socket.sendall(request)
+    until(lambda: f"tot-net-in={len(request)} " in clients(admin))
     before = figure(admin, "memory", "used_memory")
     client.socket.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1000000\r\nab")
     until(lambda: figure(admin, "memory", "used_memory") > before + 1_000_000)
@@ -54,6 +50,9 @@ def test_room_for_an_argument_that_does_not_come_goes_back(connect):
     client.socket.sendall(b"c" * 999_998 + b"\r\n")
     assert client.read() == b"OK"
     assert admin.cmd("GET", "k") == b"ab" + b"c" * 999_998
+    other.socket.sendall(b"b" * 39_999 + b"\r\n")
+    assert other.read() == b"OK"  # nothing of an earlier argument was lost
+    assert admin.cmd("MGET", "a", "b") == [b"a" * 100_000, b"b" * 40_000]
 
 
 # ---------------------------------------------------------------- output

@@ -1,0 +1,53 @@
+"""Servers in processes of their own, seen from outside."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")  # a second's, in /proc/PID/stat
+SERVE = """
+import json, signal, sys
+import minikv
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as in hosts other than Python
+server = minikv.Server(port=0, **json.loads(sys.argv[1]))
+print(server.port, flush=True)
+sys.exit(server.run())
+"""
+
+
+class ServerProcess(subprocess.Popen):
+    """A server on a free port, which the process itself has chosen."""
+
+    def __init__(self, **settings):
+        super().__init__([sys.executable, "-c", SERVE, json.dumps(settings)], stdout=subprocess.PIPE)
+        self.port = int(self.stdout.readline())
+        self.proc = Path(f"/proc/{self.pid}")
+
+    def __exit__(self, *exc):
+        self.kill()
+        super().__exit__(*exc)
+
+    def descriptors(self):
+        """The numbers of its open files."""
+        return {int(name) for name in os.listdir(self.proc / "fd")}
+
+    def cpu_seconds(self):
+        """Processor time that all its threads have used."""
+        fields = (self.proc / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def wakeups(self):
+        """How often its threads have waited for something, and gone on."""
+        return sum(status_number(path, "voluntary_ctxt_switches") for path in self.proc.glob("task/*/status"))
+
+    def peak_memory(self):
+        """Most bytes that it had in memory."""
+        return status_number(self.proc / "status", "VmHWM") * 1024
+
+
+def status_number(path, name):
+    """The number in a line of /proc/PID/status."""
+    lines = dict(line.split(":", 1) for line in path.read_text().splitlines())
+    return int(lines[name].split()[0])
