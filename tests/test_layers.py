@@ -15,7 +15,7 @@ LAYERS = (
     "registry session worker cron peer acceptor",
     "expiretime keygroup t_string t_string_lcs generic expire scan "
     "pubsub watch transaction monitor connection",
-    "pycommand handle inspection reactor commandflags",
+    "pycommand handle inspection reactor commandflags sessionhandle",
     "watched io_epoll io_poll io_select io_spin io_uring io_blocking",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
