@@ -9,6 +9,7 @@ from typing import Any
 from minikv_core import commandflags as flags
 from minikv_core import (
     modules,  # noqa: F401  (its import fills the command table)
+    places,
     pycommand,
 )
 from minikv_core.handle import EngineHandle
@@ -96,16 +97,17 @@ class Host:
 
     port = 0  # of TCP; 0 = none
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, shared: bool = False) -> None:
         self.settings = settings
         self.run_id = os.urandom(20).hex()
         self.replication_id = os.urandom(20).hex()
-        self.engine = EngineHandle(settings["databases"], ARENA_MOST, False, self)
+        self.engine = EngineHandle(settings["databases"], ARENA_MOST, shared, self)
         self.slowlog = SlowLog(settings)
         self.latency = LatencyMonitor()
         self.engine.on_slow = self.slowlog.add
         self.engine.on_latency = self.latency.add
         pycommand.attach(self.engine)
+        places.attach(self.engine)
         names = (*ENGINE_SETTINGS, "client-output-buffer-limit", "requirepass")
         for name in names:
             self._follow(name, settings[name])
@@ -120,6 +122,15 @@ class Host:
             self.engine.configure("requires_auth", bool(value))
         else:
             self.engine.configure(name.replace("-", "_"), ENGINE_SETTINGS[name](value))
+
+    def settings_set(self) -> None:
+        """CONFIG SET has changed settings: the other processes of this server are to follow."""
+        if places.is_shared(self.engine):
+            places.post_settings(self.engine, self.settings.changes().encode())
+
+    def follow_settings(self, changes: bytes) -> None:
+        """Another process of this server has changed settings."""
+        self.settings.follow(changes.decode())
 
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""

@@ -41,6 +41,7 @@ class Model:
     summary: str  # one line
     source: str  # the file that implements it
     make: Callable[[Server], Runner]
+    processes: bool = False  # several processes serve the store
 
 
 def _reactor(poller: str, module: str) -> Callable[[Server], Runner]:
@@ -51,6 +52,16 @@ def _reactor(poller: str, module: str) -> Callable[[Server], Runner]:
 
         import_module(f"minikv_core.{module}")
         return Reactor(server.engine, poller)
+
+    return make
+
+
+def _model(module: str, name: str) -> Callable[[Server], Runner]:
+    """A runner's class, loaded when it is needed."""
+
+    def make(server: Server) -> Runner:
+        runner: Runner = getattr(import_module(module), name)(server)
+        return runner
 
     return make
 
@@ -87,6 +98,13 @@ MODELS = {
             "non-blocking sockets asked in turn, no multiplexing: never sleeps",
             "ext/minikv_core/io_spin.pyx",
             _reactor("spin", "io_spin"),
+        ),
+        Model(
+            "nginx",
+            "a master and event-loop worker processes on one store in shared memory",
+            "minikv/io_nginx.py",
+            _model("minikv.io_nginx", "Nginx"),
+            processes=True,
         ),
     )
 }

@@ -9,6 +9,8 @@ import socket
 import threading
 from typing import Any
 
+from minikv_core import places
+
 from . import log
 from .daemon import fit_maxclients
 from .errors import SettingError, StartError
@@ -36,11 +38,12 @@ class Server(Host):
         if settings is None:
             settings = Settings(port=port or 0, **values)
             fit_maxclients(settings)
-        super().__init__(settings)
+        model = MODELS[settings["io"]]
+        super().__init__(settings, model.processes)
         self.port = settings["port"]
         self._listeners: list[socket.socket] = []
         self._thread: threading.Thread | None = None
-        self._runner = MODELS[settings["io"]].make(self)
+        self._runner = model.make(self)
         try:
             if self.port or any_port:
                 self._listeners = self._open_tcp(self.port, settings["bind"])
@@ -100,9 +103,10 @@ class Server(Host):
 
     @contextlib.contextmanager
     def _signals(self) -> Any:
-        """Let SIGTERM and SIGINT end the runner: the C handler writes their number to its pipe."""
-        previous = {s: signal.signal(s, lambda *_: None) for s in (signal.SIGTERM, signal.SIGINT)}
+        """Let signals reach the runner: the C handler writes their number to its pipe."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        taken = (signal.SIGTERM, signal.SIGINT, *getattr(self._runner, "signals", ()))
+        previous = {s: signal.signal(s, lambda *_: None) for s in taken}
         wakeup = signal.set_wakeup_fd(self._runner.wake_fd, warn_on_full_buffer=False)
         try:
             yield
@@ -123,7 +127,7 @@ class Server(Host):
                     address = "0.0.0.0"  # what the user asked for
                 family = socket.AF_INET6 if ":" in address else socket.AF_INET
                 try:
-                    listener = self._listen(family, (address, port))
+                    listener = self.listen(family, (address, port), not self.settings["reuseport"])
                 except OSError as error:
                     if word.startswith("-") and found:
                         continue
@@ -139,10 +143,13 @@ class Server(Host):
             raise
         return found
 
-    def _listen(self, family: int, address: tuple[str, int]) -> socket.socket:
+    def listen(self, family: int, address: tuple[str, int], accepting: bool = True) -> socket.socket:
+        """A bound TCP socket, which listens if it is accepting."""
         listener = socket.socket(family, socket.SOCK_STREAM)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if self.settings["reuseport"]:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             # accepted sockets inherit these: no system call for each of them
@@ -150,7 +157,8 @@ class Server(Host):
             set_keep_alive(listener, self.settings["tcp-keepalive"])
             listener.setblocking(False)
             listener.bind(address)
-            listener.listen(self.settings["tcp-backlog"])
+            if accepting:
+                listener.listen(self.settings["tcp-backlog"])
         except BaseException:
             listener.close()
             raise
@@ -173,6 +181,8 @@ class Server(Host):
 
     def _rebind(self, name: str, value: Any) -> None:
         """CONFIG SET port and bind: listen anew, then drop the old sockets. In the reactor's thread."""
+        if places.is_shared(self.engine):
+            raise SettingError(name, "the listening sockets belong to the master process")
         port, addresses = self.settings["port"], self.settings["bind"]
         old = [x for x in self._listeners if x.family != socket.AF_UNIX]
         now = {x.getsockname()[:2] for x in old}

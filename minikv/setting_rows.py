@@ -101,6 +101,10 @@ SECTIONS: dict[str, list[Setting]] = {
     "Process": [
         Setting("io", Enum(*MODELS), "epoll", "The I/O model: how sockets are waited for, read and written.",
                 IMMUTABLE),
+        Setting("worker-processes", Int(0, 1023), "0",
+                "Worker processes of `nginx`; 0 is one for each processor.", IMMUTABLE),
+        Setting("reuseport", Bool(), "no",
+                "Give each worker process of `nginx` its own listening socket (SO_REUSEPORT).", IMMUTABLE),
         Setting("daemonize", Bool(), "no", "Run in the background.", IMMUTABLE),
         Setting("pidfile", String(), "", "File that holds the process number while the server runs.",
                 IMMUTABLE),

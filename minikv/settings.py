@@ -6,6 +6,7 @@ CONFIG SET: all or nothing, with a say for subscribers. `rewrite` is CONFIG REWR
 
 import contextlib
 import fnmatch
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -35,6 +36,7 @@ class Settings:
         self._defaults = {row.name: row.kind.read((row.default,)) for row in ROWS}
         self._values = dict(self._defaults)
         self._loaded: set[str] = set()
+        self._changed: dict[str, str] = {}  # by `set`: texts
         self._callbacks: dict[str, list[Callback]] = {}
         self.load((name.replace("_", "-"), _words_of(value)) for name, value in values.items())
 
@@ -101,6 +103,18 @@ class Settings:
             if value != self._values[canonical]:
                 changes[canonical] = value
         self._apply(changes)
+        self._changed |= {name: self.text(name) for name in changes}
+
+    def changes(self) -> str:
+        """All that `set` has changed so far, for `follow` in another process."""
+        return json.dumps(self._changed)
+
+    def follow(self, changes: str) -> None:
+        """Apply what another process has changed, and tell the subscribers."""
+        texts: dict[str, str] = json.loads(changes)
+        values = {name: _read(_BY_NAME[name], name, (text,)) for name, text in texts.items()}
+        self._apply({name: value for name, value in values.items() if value != self._values[name]})
+        self._changed = texts
 
     def allows(self, name: str, local: bool) -> bool:
         """Whether a yes, no or local setting lets a client in."""

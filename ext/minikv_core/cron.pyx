@@ -39,6 +39,8 @@ cdef enum:
 
 cdef int64_t engine_timers(Engine* e) noexcept nogil:
     cdef int64_t now = monotonic_us(), wait, next_due = INT64_MAX
+    if not e.keeps_store:
+        return session_timers(e, now)
     if e.root.free_queue:
         while lazyfree_step(e, FREE_AT_ONCE):
             if monotonic_us() - now > SLICE_US:
@@ -69,6 +71,19 @@ cdef int64_t engine_timers(Engine* e) noexcept nogil:
         return -1
     now = monotonic_us()
     return next_due - now if next_due > now else 0
+
+cdef int64_t session_timers(Engine* e, int64_t now) noexcept nogil:
+    """The timers of a process whose master looks after the store."""
+    if now >= e.cron_due_us:
+        refresh_clock(e)
+        calibrate(e, now)
+        look_after_sessions(e)
+        if e.config.maxmemory_clients:
+            evict_sessions(e)
+        if e.gate & GATE_PAUSED and e.pause_until_ms <= e.now_ms and e.end_pause != NULL:
+            e.end_pause(e)
+        e.cron_due_us = now + (1000000 // e.config.hz if e.gate & GATE_PAUSED else IDLE_TICK_US)
+    return e.cron_due_us - now
 
 # ---------------------------------------------------------------- tick
 

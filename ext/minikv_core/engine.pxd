@@ -239,6 +239,7 @@ cdef struct Place:              # one process; its row of the board outlives it 
     int64_t  started_us         # monotonic
     int64_t  busy_since_us      # monotonic; 0 = no request runs
     uint64_t answered           # Board.question that it has answered last
+    Ref      answer             # its reply, a block in the arena that the asker frees; 0 = none
 
 cdef struct Board:
     pthread_mutex_t lock        # robust, for processes: held by the one that uses the store
@@ -254,7 +255,11 @@ cdef struct Board:
     ErrorCount errors[128]      # by code, in order of appearance
     uint32_t error_codes
     uint32_t places             # length of place
-    char     settings_text[65536]   # as CONFIG REWRITE would write them
+    char     settings_text[65536]   # what was changed since the start (minikv/settings.py)
+    uint64_t question           # raised when a process wants all others to run a command
+    uint32_t question_length    # bytes of question_text: the command, as RESP
+    int32_t  asker              # who waits for the answers; 0 = nobody
+    char     question_text[65536]
     Place    place[1024]
     CommandCounters counters[4096]  # by Command.id; pages that no command uses are never touched
 
@@ -333,7 +338,9 @@ cdef struct Engine:
     Config*   config            # the board's
     Stats*    stats             # the board's
     uint64_t  settings_seen     # Board.settings_version that this process follows
-    void      (*on_settings)(Engine* e) noexcept nogil      # pycommand.pyx: another process has changed settings
+    void      (*on_settings)(Engine* e) noexcept nogil      # places.pyx: another process has changed settings
+    void      (*on_question)(Engine* e) noexcept nogil      # places.pyx: another process asks all others
+    bint      keeps_store       # its timers look after the store, and not after its sessions alone
     void      (*on_slow)(Session* s, uint64_t us) noexcept nogil    # pycommand.pyx: SLOWLOG, past its threshold
     void      (*on_latency)(Engine* e, const char* event, uint64_t ms) noexcept nogil   # pycommand.pyx: LATENCY, past its threshold
     void      (*touch_watched)(Engine* e, Database* db, const Slice* key) noexcept nogil    # watch.pyx

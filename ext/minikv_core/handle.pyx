@@ -66,6 +66,7 @@ cdef bint engine_open(Engine* e, uint32_t databases, size_t reserve, bint shared
     e.start_us = e.now_us
     start_rates(e)
     e.active = &e.inner
+    e.keeps_store = True
     if not worker_open(&e.inner, e):
         return False
     pubsub_attach(e)
@@ -243,6 +244,16 @@ cdef class EngineHandle:
                 raise MemoryError
         return self.internal
 
+    @property
+    def stopping(self):
+        """Whether SHUTDOWN has come."""
+        return bool(self.engine.stopping)
+
+    @property
+    def stop_status(self):
+        """The exit status that it asked for."""
+        return self.engine.stop_status
+
     def timers(self):
         """Do what is due (expiry, give-back of memory); microseconds until the next, -1 = nothing is due."""
         return engine_timers(&self.engine)
@@ -354,7 +365,7 @@ cdef class EngineHandle:
         cdef Engine* e = &self.engine
         return {
             "now_ms": e.now_ms, "now_us": e.now_us, "start_us": e.start_us, "dirty": e.root.dirty,
-            "sessions": sessions_of(e) - (1 if self.internal != NULL else 0), "monitors": e.monitors,
+            "sessions": sessions_of(e), "monitors": e.monitors,
             "blocked": e.blocked, "subscribers": e.subscribers, "watched": e.root.watched, "ticks": e.ticks_done,
             "lru_clock": e.lru_clock, "databases": e.database_count, "pause_until_ms": e.pause_until_ms,
             "uptime_us": monotonic_us() - e.start_monotonic_us, "next_session_id": e.board.next_session_id,

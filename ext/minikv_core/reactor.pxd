@@ -34,7 +34,7 @@ cdef struct Loop:               # what one reactor owns
     Poller*  poller
     void*    state              # the poller's
     bint     keeps_time         # runs the engine's timers
-    int      wake_read          # a byte is a signal's number, or 0: look around
+    int      wake_read          # a byte is a signal's number; one that ends nothing means: look around
     int      wake_write
     Listener listeners[MAX_LISTENERS]
     bint     accepting          # False: out of descriptors, or stopping

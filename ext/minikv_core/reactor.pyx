@@ -28,6 +28,9 @@ from minikv_core.sockets cimport *
 from minikv_core.types cimport OK
 from minikv_core.worker cimport engine_enter, engine_leave, worker_close, worker_open
 
+cdef extern from "signal.h" nogil:
+    enum: SIGINT, SIGQUIT, SIGTERM
+
 import os
 import signal
 
@@ -269,7 +272,7 @@ cdef void take_wake(Loop* p) noexcept nogil:
     cdef char bytes[64]
     cdef ssize_t n = read(p.wake_read, bytes, sizeof(bytes)), i
     for i in range(n):
-        if bytes[i]:
+        if bytes[i] == SIGTERM or bytes[i] == SIGINT or bytes[i] == SIGQUIT:
             p.terminate = True
 
 cdef void drain_ready(Loop* p) noexcept nogil:

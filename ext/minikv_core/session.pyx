@@ -78,7 +78,7 @@ cdef Session* session_new(Worker* w, int fd, uint32_t flags) noexcept nogil:
     if e.sessions != NULL:
         e.sessions.previous = s
     e.sessions = s
-    e.session_count += 1
+    e.session_count += flags & IS_INTERNAL == 0
     if e.cron_due_us == INT64_MAX:
         e.cron_due_us = 0               # nobody was there to be looked after
     count_memory(s)
@@ -103,7 +103,7 @@ cdef void session_free(Session* s) noexcept nogil:
         s.next.previous = s.previous
     if e.cron_session == s:
         e.cron_session = s.next
-    e.session_count -= 1
+    e.session_count -= s.flags & IS_INTERNAL == 0
     e.client_bytes -= s.counted
     parser_free(&s.parser, &e.arena)
     output_free(&s.out)

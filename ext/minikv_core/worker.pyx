@@ -5,6 +5,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 from minikv_core.board cimport board_post
 from minikv_core.engine cimport Engine, Session, Worker, pthread_mutex_t
+from minikv_core.memory cimport unlikely
 from minikv_core.output cimport SCRATCH_BYTES
 from minikv_core.parser cimport batch_free, batch_init
 
@@ -42,9 +43,12 @@ cdef void engine_lock(Worker* w) noexcept nogil:
         pthread_mutex_consistent(e.lock)
         e.board.recoveries += 1
     e.active = w
-    if e.settings_seen != e.board.settings_version:
+    if unlikely(e.settings_seen != e.board.settings_version):
         e.settings_seen = e.board.settings_version
         e.on_settings(e)
+    if unlikely(e.place.answered != e.board.question):
+        e.place.answered = e.board.question
+        e.on_question(e)
 
 cdef void engine_unlock(Worker* w) noexcept nogil:
     board_post(w.engine)

@@ -20,6 +20,7 @@ from minikv_core.commandflags import (
 )
 
 from minikv.arguments import parse_int, shown
+from minikv.everywhere import any_success, everywhere, first, joined
 from minikv.help_text import help_lines
 from minikv.registry import (
     ADMIN,
@@ -184,6 +185,7 @@ def client_info(session: Session) -> Verbatim:
         ("8.0.0", "Field io-thread."),
     ),
 )  # fmt: skip
+@everywhere(b"CLIENT LIST", joined)
 def client_list(session: Session, *words: bytes) -> Verbatim:
     clients: Iterable[Session] = pycommand.sessions(session.engine)
     option = words[0].lower() if words else b""
@@ -267,6 +269,7 @@ def letters(client: Session, watch_failed: bool) -> str:
         ("7.4.0", "Filter MAXAGE."),
     ),
 )  # fmt: skip
+@everywhere(b"CLIENT KILL", any_success)
 def client_kill(session: Session, *words: bytes) -> object:
     if len(words) == 1:
         if not kill(session, [lambda client: client.address == words[0]]):
@@ -341,6 +344,7 @@ def kill(session: Session, filters: Collection[Filter]) -> int:
     summary="Hold all commands back, or those that write, for some time.", args="timeout [WRITE|ALL]",
     history=(("6.2.0", "Mode WRITE."),),
 )  # fmt: skip
+@everywhere(b"CLIENT PAUSE", first)
 def client_pause(session: Session, timeout: bytes, *words: bytes) -> object:
     if len(words) > 1:
         raise ReplyError(wrong_usage("PAUSE"))
@@ -361,6 +365,7 @@ def client_pause(session: Session, timeout: bytes, *words: bytes) -> object:
     "CLIENT UNPAUSE", arity=2, flags=FLAGS | ADMIN, group="connection", since="6.2.0",
     cost="O(N) for N sessions held back", summary="End CLIENT PAUSE.",
 )  # fmt: skip
+@everywhere(b"CLIENT UNPAUSE", first)
 def client_unpause(session: Session) -> object:
     pycommand.pause(session.engine, 0, False)
     return OK
@@ -371,6 +376,7 @@ def client_unpause(session: Session) -> object:
     cost="O(N) for N sessions", args="client-id [TIMEOUT|ERROR]",
     summary="End a session's blocking command, as by its timeout or with an error.",
 )  # fmt: skip
+@everywhere(b"CLIENT UNBLOCK", any_success)
 def client_unblock(session: Session, word: bytes, *words: bytes) -> int:
     if len(words) > 1:
         raise ReplyError(wrong_usage("UNBLOCK"))

@@ -45,6 +45,7 @@ def config_set(session: Session, *words: bytes) -> object:
         raise ReplyError(
             f"ERR CONFIG SET failed (possibly related to argument '{error.name}') - {error.reason}"
         ) from None
+    session.server.settings_set()
     for name, reason in settings.idle(name for name, _ in pairs):
         log.warning("%s does nothing yet: %s", name, reason)
     return OK

@@ -1,8 +1,10 @@
 """SLOWLOG: the commands that took longer than slowlog-log-slower-than."""
 
-from itertools import islice
+from itertools import chain, islice
+from typing import Any
 
 from minikv.arguments import parse_int
+from minikv.everywhere import any_success, everywhere, first
 from minikv.help_text import help_lines
 from minikv.registry import ADMIN, LOADING, OK, STALE, ReplyError, Session, Simple, command, define
 
@@ -10,6 +12,15 @@ FLAGS = ADMIN | LOADING | STALE
 TO_ALL_NODES = "request_policy:all_nodes"
 BAD_COUNT = "ERR count should be greater than or equal to -1"
 USUAL_COUNT = 10
+
+
+def newest(replies: list[Any], args: tuple[bytes, ...]) -> object:
+    """The newest entries of all processes."""
+    count = int(args[0]) if args else USUAL_COUNT
+    first(replies, args)
+    entries = sorted(chain(*replies), key=lambda entry: -int(entry[1]))
+    return entries if count == -1 else entries[:count]
+
 
 define(
     "SLOWLOG", None, arity=-2, flags=0, group="server", since="2.2.12", cost="that of the subcommand",
@@ -22,6 +33,7 @@ define(
     summary="Show the newest entries.", args="[count]", tips=(TO_ALL_NODES, "nondeterministic_output"),
     history=(("4.0.0", "The client's address and name."),),
 )  # fmt: skip
+@everywhere(b"SLOWLOG GET", newest)
 def slowlog_get(session: Session, *words: bytes) -> list[list[object]]:
     if len(words) > 1:
         raise ReplyError("ERR wrong number of arguments for 'slowlog|get' command")
@@ -37,6 +49,7 @@ def slowlog_get(session: Session, *words: bytes) -> list[list[object]]:
     summary="Count the entries.",
     tips=(TO_ALL_NODES, "response_policy:agg_sum", "nondeterministic_output"),
 )  # fmt: skip
+@everywhere(b"SLOWLOG LEN", any_success)
 def slowlog_len(session: Session) -> int:
     return len(session.server.slowlog.entries)
 
@@ -45,6 +58,7 @@ def slowlog_len(session: Session) -> int:
     "SLOWLOG RESET", arity=2, flags=FLAGS, group="server", since="2.2.12", cost="O(N) for N entries",
     summary="Forget all entries.", tips=(TO_ALL_NODES, "response_policy:all_succeeded"),
 )  # fmt: skip
+@everywhere(b"SLOWLOG RESET", first)
 def slowlog_reset(session: Session) -> object:
     session.server.slowlog.entries.clear()
     return OK

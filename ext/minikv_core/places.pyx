@@ -1,0 +1,226 @@
+"""The processes of a store, for Python: their places on the board, settings they follow, questions to all.
+
+A question is a command that every other process runs; its replies come back to the asker. Who asks
+writes the command on the board and gives the lock up; whoever takes the lock next finds it there and
+answers first. A signal wakes those that wait for their sockets: it ends their system call, and they
+pass through the lock.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+from minikv_core.arena cimport arena_alloc, arena_at, arena_free
+from minikv_core.board cimport MAX_PLACES, board_clear_place
+from minikv_core.clock cimport monotonic_us, ticks
+from minikv_core.cron cimport engine_timers
+from minikv_core.engine cimport *
+from minikv_core.handle cimport EngineHandle
+from minikv_core.memory cimport load_u32, store_u32
+from minikv_core.session cimport refresh_clock, update_slow_ticks
+from minikv_core.worker cimport engine_enter, engine_leave, engine_rest
+
+import logging
+import os
+import signal
+
+from minikv_core.decode import decode
+from minikv.errors import ReplyError
+
+logger = logging.getLogger("minikv")
+
+cdef enum:
+    ASK_AGAIN_US = 2000         # between two signals to those that have not answered
+    ASK_LIMIT_US = 1000000      # who has not answered by then is left out
+
+WAKE_SIGNAL = signal.SIGUSR1
+STATES = {PLACE_STARTING: "starting", PLACE_IDLE: "idle", PLACE_ACTIVE: "active", PLACE_ENDING: "ending"}
+
+# ---------------------------------------------------------------- places
+
+def attach(EngineHandle handle):
+    """Let an engine follow what other processes write on the board."""
+    handle.engine.on_settings = follow_settings
+    handle.engine.on_question = answer_question
+
+
+def reserve_place(EngineHandle handle):
+    """A free place for a process that is about to be forked; None = all are taken."""
+    cdef Board* b = handle.engine.board
+    cdef int i
+    for i in range(1, MAX_PLACES):
+        if b.place[i].state == PLACE_FREE:
+            b.place[i].state = PLACE_STARTING
+            b.place[i].started_us = monotonic_us()
+            return i
+    return None
+
+
+def take_place(EngineHandle handle, int index):
+    """Make a forked child the process at a place."""
+    cdef Engine* e = &handle.engine
+    e.place = &e.board.place[index]
+    e.place.pid = os.getpid()
+    e.place.answered = e.board.question
+    e.session_count = 0
+    e.client_bytes = 0
+    e.random = ticks() ^ <uint64_t>os.getpid() << 32
+    e.keeps_store = False
+    e.cron_due_us = 0
+
+
+def clear_place(EngineHandle handle, int index):
+    """Free the place of a process that has ended."""
+    cdef Engine* e = &handle.engine
+    with nogil:
+        engine_enter(&e.inner)
+        if e.board.place[index].answer:
+            arena_free(&e.arena, e.board.place[index].answer)
+        board_clear_place(e, index)
+        engine_leave(&e.inner)
+
+
+def places(EngineHandle handle):
+    """A dict for each process but the master: index, pid, state, sessions, accepted, requests, started_us and busy_us
+    (microseconds since its start, and since its present request began)."""
+    cdef Board* b = handle.engine.board
+    cdef int64_t now = monotonic_us()
+    cdef int i
+    found = []
+    for i in range(1, MAX_PLACES):
+        if b.place[i].state != PLACE_FREE:
+            found.append({
+                "index": i, "pid": b.place[i].pid, "state": STATES[b.place[i].state],
+                "sessions": b.place[i].sessions, "accepted": b.place[i].accepted, "requests": b.place[i].requests,
+                "age_us": now - b.place[i].started_us,
+                "busy_us": now - b.place[i].busy_since_us if b.place[i].busy_since_us else 0,
+            })
+    return found
+
+
+def recoveries(EngineHandle handle):
+    """How often a process was killed in the middle of a change, which was then undone."""
+    return handle.engine.board.recoveries
+
+
+def is_shared(EngineHandle handle):
+    """Whether several processes serve the store."""
+    return handle.engine.arena.fd >= 0
+
+
+def run_timers(EngineHandle handle):
+    """The master's part: do what is due for the store; microseconds until the next, -1 = nothing is due."""
+    cdef Engine* e = &handle.engine
+    cdef int64_t wait
+    with nogil:
+        engine_enter(&e.inner)
+        refresh_clock(e)
+        wait = engine_timers(e)
+        engine_leave(&e.inner)
+    return wait
+
+# ---------------------------------------------------------------- settings
+
+def post_settings(EngineHandle handle, bytes text):
+    """Let all other processes follow changed settings; inside a command. ValueError if the text is too long."""
+    cdef Board* b = handle.engine.board
+    if len(text) > sizeof(b.settings_text):
+        raise ValueError("the changed settings are too long to share")
+    memcpy(b.settings_text, PyBytes_AS_STRING(text), len(text))
+    b.settings_length = <uint32_t>len(text)
+    b.settings_version += 1
+    handle.engine.settings_seen = b.settings_version
+
+
+cdef void follow_settings(Engine* e) noexcept nogil:
+    with gil:
+        tell_settings(e)
+
+
+cdef void tell_settings(Engine* e) noexcept:
+    cdef EngineHandle handle = <EngineHandle>e.python
+    try:
+        handle.owner.follow_settings(PyBytes_FromStringAndSize(e.board.settings_text, e.board.settings_length))
+    except Exception:
+        logger.exception("another process's settings can't be followed")
+
+# ---------------------------------------------------------------- questions
+
+def ask(EngineHandle handle, tuple args):
+    """Have every other process run a command; their replies, decoded. Inside a command.
+
+    args     bytes; the command's name first
+    """
+    cdef Engine* e = &handle.engine
+    cdef Board* b = e.board
+    cdef int64_t deadline = monotonic_us() + ASK_LIMIT_US
+    cdef uint64_t question
+    cdef bytes text = b"".join(b"%d\n%b" % (len(arg), arg) for arg in args)
+    cdef int i
+    if len(text) > sizeof(b.question_text):
+        raise ReplyError("ERR the command is too long for the other processes")
+    while b.asker and monotonic_us() < deadline:        # somebody else asks: let them get their answers
+        rest(e, ASK_AGAIN_US // 4)
+    memcpy(b.question_text, PyBytes_AS_STRING(text), len(text))
+    b.question_length = <uint32_t>len(text)
+    b.question += 1
+    b.asker = os.getpid()
+    e.place.answered = question = b.question
+    waiting = {i for i in range(1, MAX_PLACES) if b.place[i].pid and &b.place[i] != e.place}
+    asked = list(waiting)
+    try:
+        while waiting and monotonic_us() < deadline:
+            for i in waiting:
+                try:
+                    os.kill(b.place[i].pid, WAKE_SIGNAL)
+                except ProcessLookupError:
+                    pass
+            rest(e, ASK_AGAIN_US // 10 if len(waiting) == len(asked) else ASK_AGAIN_US)
+            waiting = {i for i in waiting if b.place[i].pid and b.place[i].answered < question}
+        return [take_answer(e, i) for i in asked if b.place[i].answer]
+    finally:
+        b.asker = 0
+
+
+cdef void rest(Engine* e, int64_t us) noexcept:
+    with nogil:
+        engine_rest(e, us)
+
+
+cdef object take_answer(Engine* e, int index):
+    cdef Place* place = &e.board.place[index]
+    cdef char* block = arena_at(&e.arena, place.answer)
+    cdef bytes raw = PyBytes_FromStringAndSize(block + 4, load_u32(block))
+    arena_free(&e.arena, place.answer)
+    place.answer = 0
+    return decode(raw, ReplyError)[0]
+
+
+cdef void answer_question(Engine* e) noexcept nogil:
+    with gil:
+        answer(e)
+
+
+cdef void answer(Engine* e) noexcept:
+    """Run the command on the board and leave its reply in the arena."""
+    cdef EngineHandle handle = <EngineHandle>e.python
+    cdef bytes text = PyBytes_FromStringAndSize(e.board.question_text, e.board.question_length)
+    cdef bytes reply
+    cdef char* block
+    args = []
+    try:
+        while text:
+            length, _, text = text.partition(b"\n")
+            args.append(text[:int(length)])
+            text = text[int(length):]
+        refresh_clock(e)
+        reply = handle.execute_raw(0, 3, tuple(args))
+    except Exception:
+        logger.exception("another process's question can't be answered")
+        return
+    if e.place.answer:                  # its asker gave up
+        arena_free(&e.arena, e.place.answer)
+    e.place.answer = arena_alloc(&e.arena, len(reply) + 4)
+    if e.place.answer:
+        block = arena_at(&e.arena, e.place.answer)
+        store_u32(block, <uint32_t>len(reply))
+        memcpy(block + 4, PyBytes_AS_STRING(reply), len(reply))
