@@ -15,6 +15,7 @@ from minikv.version import __version__
 
 USAGE = """\
 Usage: minikv [FILE | -] [--name value ...]
+       minikv compare [--quick] [--list] ...     measure the I/O models (compare --help)
        minikv --version | --help
 
 A Redis-compatible key-value server.
@@ -43,6 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[:1] in (["-h"], ["--help"]):
         print(USAGE, end="")
         return 0
+    if arguments[:1] == ["compare"]:
+        from minikv.compare.command import main as compare
+
+        return compare(arguments[1:])
     try:
         settings = read_settings(arguments)
     except StartError as error:

@@ -1,0 +1,229 @@
+"""A load generator: many connections from one thread, every reply checked byte for byte.
+
+A connection sends a batch of requests, waits for all replies, and sends the next batch (a closed loop).
+Variants: a connection for each request (churn), a request per interval (paced), and slow connections beside
+the others, which send their requests a byte at a time. Every loop is bounded in time.
+"""
+
+from libc.stdint cimport UINT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+from minikv_core.histogram cimport Histogram
+from minikv_core.loadconn cimport *
+from minikv_core.sockets cimport AF_INET, EPOLL_CLOEXEC, close, epoll_create1, epoll_event, epoll_wait, errno
+
+import os
+import time
+
+cdef enum:
+    EVENTS = 512
+    OPENING = 64                # connections that may be without their first answer at a time
+    STALL_NS = 200000000        # without any such answer for so long, twice as many may be
+    KICKS = 256                 # connections started between two looks at what has arrived
+    SLICE_NS = 100000000        # between two looks at Python's signals
+
+cdef void visit(Load* g, Sweep* s, int64_t now) noexcept nogil:
+    """Serve the connections whose time has come."""
+    cdef Conn* c
+    cdef int i
+    for i in range(KICKS):
+        if s.count == 0 or s.start_ns + s.done * s.interval_ns // s.count > now:
+            return
+        c = &g.conns[s.first + s.done % s.count]
+        s.done += 1
+        if not c.is_slow:
+            if c.stage == READY:
+                send_batch(g, c, 1)
+            elif c.stage == WAITING:
+                g.tally.overdue += 1
+        elif c.greeted and c.fd >= 0:
+            if c.stage == READY:
+                fill_batch(g, c, 1)
+            if c.out_sent < c.out_length:
+                flush(g, c, c.out_sent + 1)
+
+cdef void open_more(Load* g, int64_t now) noexcept nogil:
+    if now - g.progress_ns > STALL_NS:      # a server that answers few at a time: the others wait their turn
+        g.window = min(2 * g.window, g.count)
+        g.progress_ns = now
+    while g.opened < g.count and g.opening < g.window:
+        g.opened += 1
+        open_conn(g, &g.conns[g.opened - 1])
+
+cdef void kick(Load* g) noexcept nogil:
+    cdef Conn* c
+    cdef int i
+    for i in range(min(<int>KICKS, g.count - g.kicked)):
+        c = &g.conns[g.kicked]
+        g.kicked += 1
+        if g.churn and c.stage == CLOSED and g.left:
+            open_conn(g, c)
+        elif c.stage == READY and not c.is_slow and g.paced.count == 0:
+            send_batch(g, c, g.pipeline)
+
+cdef void turn(Load* g, int64_t now, int64_t end) noexcept nogil:
+    cdef epoll_event events[EVENTS]
+    cdef int i, n, timeout = <int>((end - now) // 1000000) + 1
+    if g.opened < g.count:
+        open_more(g, now)
+        timeout = 1
+    if g.sending:
+        kick(g)
+        visit(g, &g.paced, now)
+        visit(g, &g.dripping, now)
+        if g.kicked < g.count:
+            timeout = 0
+        elif g.paced.count or g.dripping.count:
+            timeout = 1
+    n = epoll_wait(g.epoll, events, EVENTS, timeout)
+    for i in range(n):
+        handle_event(g, <Conn*>events[i].data.ptr, events[i].events)
+
+cdef inline bint is_done(const Load* g) noexcept nogil:
+    """Whether nothing more can come of waiting: all answered, and nothing to be sent."""
+    if g.opened < g.count or g.outstanding:
+        return False
+    return (g.left == 0 and g.kicked == g.count) if g.sending else g.opening == 0
+
+cdef bint go_on(Load* g, int64_t end) noexcept nogil:
+    """Work for at most SLICE_NS; whether there is more to do before `end`."""
+    cdef int64_t now = now_ns(), slice_end = min(end, now + SLICE_NS)
+    while now < slice_end:
+        if is_done(g):
+            return False
+        turn(g, now, slice_end)
+        now = now_ns()
+    return now < end
+
+cdef void set_text(Text* text, bytes source) except *:
+    cdef int at = source.find(b"#" * DIGITS)
+    if len(source) > MAX_TEXT:
+        raise ValueError(f"longer than {MAX_TEXT} bytes: {source!r}")
+    memcpy(text.bytes, <const char*>source, <size_t>len(source))
+    text.length = <int>len(source)
+    while at >= 0 and text.hole_count < MAX_HOLES:
+        text.holes[text.hole_count] = at
+        text.hole_count += 1
+        at = source.find(b"#" * DIGITS, at + DIGITS)
+
+
+cdef class LoadGenerator:
+    """Load on a server at 127.0.0.1.
+
+    templates    (request, reply, weight) in bytes, bytes, float; twelve # in a text stand for the key's number
+    connections  under load
+    slow         more connections, which send a byte of their requests every `drip_ms`
+    churn        a new connection for each request
+    paced_ms     one request a connection in so long, spread evenly; 0 = closed loop
+    """
+
+    cdef Load load
+    cdef readonly Histogram latencies
+    cdef void* slab                     # keys, bytes and kinds of all batches
+
+    def __cinit__(self, int port, templates, *, int connections=1, int pipeline=1, int slow=0, int drip_ms=10,
+                  bint churn=False, int paced_ms=0, uint32_t keys=1):
+        cdef Load* g = &self.load
+        cdef Conn* c
+        cdef int i, room
+        cdef double weights = sum(weight for _, _, weight in templates), share = 0
+        g.epoll = -1
+        if not 0 < len(templates) < MAX_TEMPLATES:
+            raise ValueError(f"from 1 to {MAX_TEMPLATES - 1} templates")
+        if connections < 1 or slow < 0 or pipeline < 1 or keys < 1 or (churn and (slow or paced_ms)):
+            raise ValueError("no such load")
+        for request, reply, weight in [(b"*1\r\n$4\r\nPING\r\n", b"+PONG\r\n", 0.0), *templates]:
+            set_text(&g.templates[g.template_count].request, request)
+            set_text(&g.templates[g.template_count].reply, reply)
+            share += weight / weights
+            g.templates[g.template_count].share = share
+            g.template_count += 1
+        self.latencies = Histogram()
+        g.latencies = &self.latencies.counts
+        g.server.sin_family = AF_INET
+        g.server.sin_port = htons(<uint16_t>port)
+        g.server.sin_addr.s_addr = htonl(0x7f000001)
+        g.count, g.slow, g.pipeline, g.churn, g.key_count = connections + slow, slow, pipeline, churn, keys
+        g.random, g.window = 0x9e3779b9, OPENING
+        room = max(14, *(len(request) for request, _, _ in templates)) * pipeline
+        g.conns = <Conn*>calloc(<size_t>g.count, sizeof(Conn))
+        self.slab = calloc(<size_t>g.count, <size_t>(pipeline * (sizeof(uint32_t) + 1) + room))
+        g.buffer = <char*>calloc(1, MAX_TEXT + RECEIVE_BYTES)
+        if g.conns == NULL or self.slab == NULL or g.buffer == NULL:
+            raise MemoryError
+        for i in range(g.count):
+            c = &g.conns[i]
+            c.fd, c.is_slow, c.greeted = -1, i < slow, churn
+            c.keys = <uint32_t*>self.slab + <size_t>i * pipeline
+            c.kinds = <uint8_t*>(<uint32_t*>self.slab + <size_t>g.count * pipeline) + <size_t>i * pipeline
+            c.out = <char*>self.slab + <size_t>g.count * pipeline * (sizeof(uint32_t) + 1) + <size_t>i * room
+        if churn:
+            g.opened = g.count
+        g.dripping.count, g.dripping.interval_ns = slow, drip_ms * 1000000
+        if paced_ms:
+            g.paced.first, g.paced.count, g.paced.interval_ns = slow, connections, <int64_t>paced_ms * 1000000
+        g.epoll = epoll_create1(EPOLL_CLOEXEC)
+        if g.epoll < 0:
+            raise OSError(errno, os.strerror(errno))
+
+    def __dealloc__(self):
+        if self.load.conns != NULL:
+            self.close()
+        if self.load.epoll >= 0:
+            close(self.load.epoll)
+        free(self.load.conns)
+        free(self.slab)
+        free(self.load.buffer)
+
+    def connect(self, double seconds):
+        """Open all connections and wait for each one's first answer, so long at most; returns a report."""
+        self._begin(False, 0)
+        self._work(seconds)
+        return self._report()
+
+    def run(self, double seconds, *, uint64_t requests=0, double drain=2.0):
+        """Send for so long, or so many requests, and wait for what is owed for `drain` seconds; returns a report."""
+        self._begin(True, requests)
+        self.latencies.clear()
+        started, cpu = time.monotonic(), time.thread_time()
+        self._work(seconds)
+        self.load.tally.in_time = self.load.tally.requests
+        elapsed, cpu = time.monotonic() - started, time.thread_time() - cpu
+        self.load.sending = False
+        self._work(drain)
+        return self._report() | {"seconds": elapsed, "cpu_seconds": cpu}
+
+    def close(self):
+        """Close every connection."""
+        cdef int i
+        for i in range(self.load.count):
+            end_conn(&self.load, &self.load.conns[i])
+
+    cdef void _begin(self, bint sending, uint64_t requests) noexcept:
+        cdef Load* g = &self.load
+        memset(&g.tally, 0, sizeof(Tally))
+        memset(g.complaint, 0, MAX_TEXT)
+        g.sending, g.kicked, g.left = sending, 0, requests or UINT64_MAX
+        g.progress_ns = g.paced.start_ns = g.dripping.start_ns = now_ns()
+        g.paced.done = g.dripping.done = 0
+
+    cdef void _work(self, double seconds) except *:
+        cdef int64_t end = now_ns() + <int64_t>(seconds * 1e9)
+        cdef bint more = True
+        while more:                     # back in Python in between, where an interrupt is raised
+            with nogil:
+                more = go_on(&self.load, end)
+
+    cdef dict _report(self):
+        cdef int i
+        cdef Conn* c
+        cdef dict report
+        standing = 0
+        for i in range(self.load.slow, self.load.count):
+            c = &self.load.conns[i]
+            if c.stage == CONNECTING or c.stage == WAITING:
+                self.load.tally.unanswered += 1
+            elif c.stage == READY:
+                standing += 1
+        report = self.load.tally
+        return report | {"standing": standing, "complaint": self.load.complaint.decode(errors="replace").strip()}
