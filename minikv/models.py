@@ -42,6 +42,7 @@ class Model:
     source: str  # the file that implements it
     make: Callable[[Server], Runner]
     processes: bool = False  # several processes serve the store
+    no_push: str = ""  # why SUBSCRIBE and MONITOR can't be served; empty = they can
 
 
 def _reactor(poller: str, module: str) -> Callable[[Server], Runner]:
@@ -105,6 +106,7 @@ MODELS = {
             "minikv/io_nginx.py",
             _model("minikv.io_nginx", "Nginx"),
             processes=True,
+            no_push="messages do not pass between its worker processes",
         ),
     )
 }

@@ -40,6 +40,8 @@ class Server(Host):
             fit_maxclients(settings)
         model = MODELS[settings["io"]]
         super().__init__(settings, model.processes)
+        if model.no_push:
+            self.engine.refuse_push(f"io {model.name}: {model.no_push}")
         self.port = settings["port"]
         self._listeners: list[socket.socket] = []
         self._thread: threading.Thread | None = None

@@ -330,6 +330,7 @@ cdef struct Engine:
     bint      stopping          # the I/O model should stop accepting, flush and return
     int       stop_status       # exit status to return with
     void*     pubsub            # PubSub* (pubsub.pyx)
+    const char* no_push         # the I/O model and why it can't deliver what no request asked for; NULL = it can
     void*     python            # PyObject*: the EngineHandle, borrowed
     NotifyFn  publish_event     # pubsub.pyx: sends a keyspace event's messages
     void      (*on_monitor)(Session* s) noexcept nogil      # monitor.pyx

@@ -10,6 +10,7 @@ cdef class EngineHandle:
     cdef public object owner        # Server or Store
     cdef public object on_slow      # called with (list of arguments, microseconds, session) past the slowlog's threshold
     cdef public object on_latency   # called with (event name, milliseconds) past latency-monitor-threshold
+    cdef bytes no_push
     cdef list views                 # SessionViews to end when the command that made them returns
     cdef bytes execute_raw(self, uint32_t database, uint8_t protocol, tuple args)
     cdef Session* internal_session(self) except NULL

@@ -244,6 +244,11 @@ cdef class EngineHandle:
                 raise MemoryError
         return self.internal
 
+    def refuse_push(self, str reason):
+        """Have SUBSCRIBE, MONITOR and their like answer with an error: the I/O model can't deliver messages."""
+        self.no_push = reason.encode()
+        self.engine.no_push = self.no_push
+
     @property
     def stopping(self):
         """Whether SHUTDOWN has come."""

@@ -18,8 +18,8 @@ from minikv_core.output cimport Output, output_attach, output_free, output_init,
 from minikv_core.peer cimport peer_name
 from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_ok
-from minikv_core.session cimport fail, fail_status, is_word, on_session_end, session_push
-from minikv_core.types cimport NO_MEMORY, OK, Status
+from minikv_core.session cimport fail, fail_status, is_word, on_session_end, refuse_push, session_push
+from minikv_core.types cimport FAILED, NO_MEMORY, OK, Status
 
 from minikv_core.registry import define
 
@@ -133,6 +133,8 @@ cdef Status cmd_monitor(Session* s) noexcept nogil:
     cdef Session** grown
     if s.flags & (IN_EXEC | IS_INTERNAL):
         return fail(s, b"ERR MONITOR isn't allowed for DENY BLOCKING client")
+    if refuse_push(s):
+        return FAILED
     if s.flags & IS_MONITOR:
         return OK
     grown = <Session**>realloc(e.monitor_sessions, (e.monitors + 1) * sizeof(Session*))

@@ -25,8 +25,8 @@ from minikv_core.registry cimport fn
 from minikv_core.reply cimport (
     reply_array, reply_bulk, reply_int, reply_null, reply_push, reply_simple, reply_text,
 )
-from minikv_core.session cimport fail, fail_status, on_session_end, session_push
-from minikv_core.types cimport NO_MEMORY, OK, Slice, Status
+from minikv_core.session cimport fail, fail_status, on_session_end, refuse_push, session_push
+from minikv_core.types cimport FAILED, NO_MEMORY, OK, Slice, Status
 
 from minikv_core.registry import KeySpec, define
 
@@ -460,6 +460,8 @@ define("SUBSCRIBE", fn(cmd_subscribe), arity=-2, flags=PUBSUB | NOSCRIPT | LOADI
 cdef Status cmd_subscribe(Session* s) noexcept nogil:
     if s.flags & IS_INTERNAL:
         return fail(s, b"ERR SUBSCRIBE isn't allowed for a DENY BLOCKING client")
+    if refuse_push(s):
+        return FAILED
     return subscribe_all(s, CHANNEL, b"subscribe")
 
 define("UNSUBSCRIBE", fn(cmd_unsubscribe), arity=-1, flags=PUBSUB | NOSCRIPT | LOADING | STALE | IN_SUBSCRIBE,
@@ -474,6 +476,8 @@ define("PSUBSCRIBE", fn(cmd_psubscribe), arity=-2, flags=PUBSUB | NOSCRIPT | LOA
 cdef Status cmd_psubscribe(Session* s) noexcept nogil:
     if s.flags & IS_INTERNAL:
         return fail(s, b"ERR PSUBSCRIBE isn't allowed for a DENY BLOCKING client")
+    if refuse_push(s):
+        return FAILED
     return subscribe_all(s, PATTERN, b"psubscribe")
 
 define("PUNSUBSCRIBE", fn(cmd_punsubscribe), arity=-1, flags=PUBSUB | NOSCRIPT | LOADING | STALE | IN_SUBSCRIBE,
@@ -488,6 +492,8 @@ define("SSUBSCRIBE", fn(cmd_ssubscribe), arity=-2, flags=PUBSUB | NOSCRIPT | LOA
 cdef Status cmd_ssubscribe(Session* s) noexcept nogil:
     if s.flags & (IS_INTERNAL | IN_EXEC):
         return fail(s, b"ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
+    if refuse_push(s):
+        return FAILED
     return subscribe_all(s, SHARD, b"ssubscribe")
 
 define("SUNSUBSCRIBE", fn(cmd_sunsubscribe), arity=-1, flags=PUBSUB | NOSCRIPT | LOADING | STALE | IN_SUBSCRIBE,

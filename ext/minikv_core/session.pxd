@@ -40,6 +40,8 @@ cdef void session_run(Session* s, Slice* argv, uint32_t argc) noexcept nogil
 # Send what is no reply (a message, a line of MONITOR): at once, or, to the session that runs, behind
 # its command's reply. It is sent whatever CLIENT REPLY says. The bytes are copied; no block is among them.
 cdef void session_push(Session* s, const Output* message) noexcept nogil
+# Whether the I/O model can't deliver such messages; then an error has been written (SUBSCRIBE, MONITOR).
+cdef bint refuse_push(Session* s) noexcept nogil
 # Let the I/O model look at another session (it got output, or must be closed).
 cdef void session_make_ready(Session* s) noexcept nogil
 # All that are ready, a chain through next_ready; the model clears IN_READY as it looks at each.

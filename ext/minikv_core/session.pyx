@@ -824,6 +824,16 @@ cdef Status fail_status(Session* s, Status status) noexcept nogil:
         return fail(s, b"ERR invalid expire time")
     return status
 
+cdef bint refuse_push(Session* s) noexcept nogil:
+    cdef char text[256]
+    cdef char name[24]
+    if s.engine.no_push == NULL:
+        return False
+    upper_name(s.command, name, sizeof(name))
+    snprintf(text, sizeof(text), b"ERR %s is not available with %s", name, s.engine.no_push)
+    fail(s, text)
+    return True
+
 cdef Status fail_syntax(Session* s) noexcept nogil:
     return fail(s, b"ERR syntax error")
 
@@ -855,15 +865,17 @@ cdef Status fail_unknown(Session* s) noexcept nogil:
              <int>s.argv[0].len if s.argv[0].len < 128 else 128, s.argv[0].ptr, args)
     return fail(s, text)
 
+cdef void upper_name(const Command* c, char* upper, size_t room) noexcept nogil:
+    cdef size_t i = 0
+    while c.name[i] and i < room - 1:
+        upper[i] = <char>(c.name[i] - 32) if c'a' <= c.name[i] <= c'z' else c.name[i]
+        i += 1
+    upper[i] = 0
+
 cdef Status fail_subcommand(Session* s) noexcept nogil:
     cdef char text[320]
     cdef char upper[40]
-    cdef int i = 0
-    cdef const char* name = s.command.name
-    while name[i] and i < 39:
-        upper[i] = <char>(name[i] - 32) if c'a' <= name[i] <= c'z' else name[i]
-        i += 1
-    upper[i] = 0
+    upper_name(s.command, upper, sizeof(upper))
     snprintf(text, sizeof(text), b"ERR unknown subcommand '%.*s'. Try %s HELP.",
              <int>s.argv[1].len if s.argv[1].len < 128 else 128, s.argv[1].ptr, upper)
     return fail(s, text)
