@@ -101,6 +101,12 @@ MODELS = {
             _reactor("spin", "io_spin"),
         ),
         Model(
+            "actor",
+            "a connection is two threads, the store is one; they share nothing but messages, and no lock",
+            "ext/minikv_core/io_actor.pyx",
+            _model("minikv_core.io_actor", "Actors"),
+        ),
+        Model(
             "nginx",
             "a master and event-loop worker processes on one store in shared memory",
             "minikv/io_nginx.py",

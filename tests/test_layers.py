@@ -7,16 +7,16 @@ import pytest
 
 CORE = Path(__file__).parent.parent / "ext/minikv_core"
 LAYERS = (
-    "types memory clock sockets",
+    "types memory clock sockets threads mailbox",
     "hash arena undo numbers glob xxh3",
     "entry table",
     "output reply parser decode",
     "engine board keyspace lazyfree eviction",
-    "registry session worker cron peer acceptor",
+    "registry session worker cron peer acceptor accept_thread connection_actor",
     "expiretime keygroup t_string t_string_lcs generic expire scan "
     "pubsub watch transaction monitor connection",
-    "pycommand handle places inspection reactor commandflags sessionhandle",
-    "undocheck watched io_epoll io_poll io_select io_spin io_uring io_blocking",
+    "pycommand handle places inspection reactor commandflags sessionhandle pysession",
+    "undocheck watched io_epoll io_poll io_select io_spin io_uring io_blocking io_actor",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
 MODULES = sorted({path.stem for path in CORE.glob("*.p[yx][xd]")} - {"__init__"})

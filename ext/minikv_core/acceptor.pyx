@@ -8,19 +8,21 @@ from minikv_core.session cimport session_new
 from minikv_core.sockets cimport *
 from minikv_core.worker cimport engine_enter, engine_leave
 
-cdef Accepted accept_session(Worker* w, int listener, bint is_unix, int flags, Session** session) noexcept nogil:
-    cdef sockaddr_storage peer
-    cdef socklen_t n = sizeof(peer)
-    cdef int fd = accept4(listener, <sockaddr*>&peer, &n, flags | SOCK_CLOEXEC)
-    session[0] = NULL
-    if fd >= 0:
-        session[0] = admit_peer(w, fd, &peer, is_unix)
-        return ACCEPT_ONE
-    if errno == EINTR or errno == ECONNABORTED:
+cdef Accepted accept_peer(int listener, int flags, int* fd, sockaddr_storage* peer) noexcept nogil:
+    cdef socklen_t n = sizeof(sockaddr_storage)
+    fd[0] = accept4(listener, <sockaddr*>peer, &n, flags | SOCK_CLOEXEC)
+    if fd[0] >= 0 or errno == EINTR or errno == ECONNABORTED:
         return ACCEPT_ONE
     if errno == EMFILE or errno == ENFILE or errno == ENOBUFS or errno == ENOMEM:
         return ACCEPT_EXHAUSTED
     return ACCEPT_EMPTY
+
+cdef Accepted accept_session(Worker* w, int listener, bint is_unix, int flags, Session** session) noexcept nogil:
+    cdef sockaddr_storage peer
+    cdef int fd
+    cdef Accepted status = accept_peer(listener, flags, &fd, &peer)
+    session[0] = admit_peer(w, fd, &peer, is_unix) if fd >= 0 else NULL
+    return status
 
 cdef bint is_loopback(const sockaddr_storage* peer) noexcept nogil:
     cdef unsigned char* six

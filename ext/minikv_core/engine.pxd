@@ -376,6 +376,7 @@ cdef enum SessionFlag:          # facts that cost the hot path nothing
     PEER_DONE = 1 << 14         # the peer has closed its sending side
     READ_AGAIN = 1 << 15        # edge-triggered: there may be more to read, or to write
     WRITE_AGAIN = 1 << 16
+    IS_LENT = 1 << 17           # another thread sends from the output: what is queued stays
 
 cdef struct Session:
     Engine*   engine
@@ -427,3 +428,4 @@ cdef struct Session:
     # the I/O model's
     int       fd                # -1 = none
     uint32_t  events            # what its descriptor is watched for: EPOLLIN, EPOLLOUT
+    void*     model             # what the I/O model keeps for it

@@ -14,7 +14,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport strlen
 from minikv_core.clock cimport monotonic_us
-from minikv_core.cron cimport engine_timers
+from minikv_core.cron cimport count_turn, engine_timers
 from minikv_core.acceptor cimport ACCEPT_EMPTY, ACCEPT_EXHAUSTED, accept_session
 from minikv_core.engine cimport *
 from minikv_core.handle cimport EngineHandle
@@ -286,14 +286,6 @@ cdef void drain_ready(Loop* p) noexcept nogil:
         following = s.next_ready
         handle_ready(p, s)
         s = following
-
-cdef inline void count_turn(Engine* e, uint64_t us, uint64_t commands) noexcept nogil:
-    e.stats.loops += 1
-    e.stats.loop_us += us
-    if us > e.stats.loop_us_max:
-        e.stats.loop_us_max = us
-    if commands > e.stats.loop_commands_max and commands <= e.stats.commands:      # else CONFIG RESETSTAT came between
-        e.stats.loop_commands_max = commands
 
 cdef void run_loop(Loop* p) noexcept nogil:
     cdef Engine* e = p.engine

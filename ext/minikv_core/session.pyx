@@ -175,7 +175,7 @@ cdef void evict_sessions(Engine* e) noexcept nogil:
             return
         e.stats.evicted_clients += 1
         session_close(largest, False)
-        if largest.worker == e.active:      # else its worker may be sending from them
+        if largest.worker == e.active and largest.flags & IS_LENT == 0:     # else somebody may be sending from them
             drop_buffers(largest)
 
 cdef void drop_buffers(Session* s) noexcept nogil:

@@ -1,0 +1,6 @@
+from minikv.server import Server
+from minikv_core.accept_thread import AcceptingRunner
+
+class Actors(AcceptingRunner):
+    def __init__(self, server: Server) -> None: ...
+    def run(self) -> int: ...
