@@ -26,7 +26,7 @@ from minikv_core.session cimport (
 )
 from minikv_core.sockets cimport *
 from minikv_core.types cimport OK
-from minikv_core.worker cimport engine_enter, engine_leave, worker_close, worker_open
+from minikv_core.worker cimport engine_enter, engine_leave, own_session, worker_close, worker_open
 
 cdef extern from "signal.h" nogil:
     enum: SIGINT, SIGQUIT, SIGTERM
@@ -334,12 +334,6 @@ cdef inline void handle_events(Loop* p, int n) noexcept nogil:
         elif p.accepting:
             accept_batch(p, &p.listeners[event.data.u64])
 
-cdef Session* own_session(Loop* p, Session* s) noexcept nogil:
-    """The first session of this worker at or behind s."""
-    while s != NULL and s.worker != p.worker:
-        s = s.next
-    return s
-
 cdef void finish(Loop* p) noexcept nogil:
     """Stop accepting, send what is owed for at most LAST_CALL_US, and close everything."""
     cdef Engine* e = p.engine
@@ -350,26 +344,26 @@ cdef void finish(Loop* p) noexcept nogil:
         watch_listeners(p, False)
     drain_ready(p)
     engine_enter(p.worker)
-    s = own_session(p, e.sessions)
+    s = own_session(p.worker, e.sessions)
     while s != NULL:
         session_close(s, True)
-        s = own_session(p, s.next)
+        s = own_session(p.worker, s.next)
     engine_leave(p.worker)
     while owed and monotonic_us() < deadline:
         drain_ready(p)
         owed = False
         engine_enter(p.worker)
-        s = own_session(p, e.sessions)
+        s = own_session(p.worker, e.sessions)
         while s != NULL:
             owed = owed or output_pending(&s.out) > 0
-            s = own_session(p, s.next)
+            s = own_session(p.worker, s.next)
         refresh_clock(e)
         engine_leave(p.worker)
         if owed:
             handle_events(p, p.poller.wait(p, 50))
     while True:
         engine_enter(p.worker)
-        s = own_session(p, e.sessions)
+        s = own_session(p.worker, e.sessions)
         engine_leave(p.worker)
         if s == NULL:
             return

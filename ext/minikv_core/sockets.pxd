@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "errno.h" nogil:
     int errno
-    enum: EAGAIN, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM, ECONNABORTED
+    enum: EAGAIN, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM, ECONNABORTED, ECANCELED
 
 cdef extern from "unistd.h" nogil:
     int close(int fd)
@@ -41,11 +41,12 @@ cdef extern from "sys/socket.h" nogil:
         void*   msg_control
         size_t  msg_controllen
         int     msg_flags
-    enum: AF_INET, AF_INET6, AF_UNIX, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, MSG_DONTWAIT, SHUT_WR, SHUT_RDWR
+    enum: AF_INET, AF_INET6, AF_UNIX, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, MSG_DONTWAIT, MSG_WAITALL, SHUT_WR, SHUT_RDWR
     ssize_t recv(int fd, void* buf, size_t n, int flags)
     ssize_t send(int fd, const void* buf, size_t n, int flags)
     ssize_t sendmsg(int fd, const msghdr* message, int flags)
     int shutdown(int fd, int how)
+    int getpeername(int fd, sockaddr* peer, socklen_t* n)
 
 cdef extern from * nogil:
     """
