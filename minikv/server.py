@@ -75,6 +75,8 @@ class Server(Host):
         """Serve from a background thread; returns itself."""
         if self._thread is not None:
             raise RuntimeError("the server runs already")
+        if not self.engine.is_open:
+            raise RuntimeError("a server that has ended can't start again")
         self._thread = threading.Thread(target=self._runner.run, name=f"minikv:{self.port}", daemon=True)
         self._thread.start()
         return self
@@ -88,7 +90,9 @@ class Server(Host):
         self.close()
 
     def close(self) -> None:
-        """Close the listening sockets and free the store; it must not be running."""
+        """Close the listening sockets and free the store; a server that runs needs stop()."""
+        if self._thread is not None:
+            raise RuntimeError("the server runs: stop() ends it")
         for listener in self._listeners:
             if listener.family == socket.AF_UNIX:
                 with contextlib.suppress(OSError):
@@ -96,6 +100,7 @@ class Server(Host):
             listener.close()
         self._listeners.clear()
         self.engine.close()
+        vars(self).pop("_runner", None)  # its descriptors close with it
 
     def __enter__(self) -> Server:
         return self.start()

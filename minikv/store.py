@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from .host import Host
 from .settings import Settings
 
@@ -11,12 +13,13 @@ class Store(Host):
 
     settings    by redis-server's names with `_` for `-`: Store(maxmemory="100mb")
 
-    Threads may share a store: each command holds the GIL. Expired keys are seen as gone at once;
-    their memory comes back as commands run.
+    Threads may share a store: commands run one after the other. Expired keys are seen as gone at
+    once; their memory comes back as commands run.
     """
 
     def __init__(self, **settings: str | bool | int) -> None:
         super().__init__(Settings(**settings))
+        self._lock = threading.RLock()  # a command written in Python may let other threads run
 
     def execute(self, *args: bytes | str | int | float, database: int = 0, protocol: int = 3) -> object:
         """Run one command and return its reply.
@@ -26,12 +29,15 @@ class Store(Host):
         returns   bytes, int, float, bool, None, list, dict or set; errors inside EXEC's list as ReplyError
         errors    ReplyError
         """
-        self.engine.timers()
-        return self.engine.execute(database, protocol, tuple(map(as_bytes, args)))
+        words = tuple(map(as_bytes, args))
+        with self._lock:
+            self.engine.timers()
+            return self.engine.execute(database, protocol, words)
 
     def close(self) -> None:
         """Free the store's memory; it can't be used any more."""
-        self.engine.close()
+        with self._lock:
+            self.engine.close()
 
     def __enter__(self) -> Store:
         return self

@@ -14,3 +14,6 @@ cdef inline void count_turn(Engine* e, uint64_t us, uint64_t commands) noexcept 
         e.stats.loop_us_max = us
     if commands > e.stats.loop_commands_max and commands <= e.stats.commands:      # else CONFIG RESETSTAT came between
         e.stats.loop_commands_max = commands
+
+# Rounds a second: hz, doubled until no round looks after more than 200 sessions if dynamic-hz is on.
+cdef int64_t current_hz(const Engine* e) noexcept nogil

@@ -35,7 +35,9 @@ cdef enum:
     IDLE_TICK_US = 1000000      # between ticks of an engine that serves nobody actively
     FREE_AT_ONCE = 4096         # objects freed between two looks at the clock
     TRIM_BYTES = 8 << 20        # given back to the system in one tick
-    COMPACT_SLACK = 4 << 20     # bytes of slack below which compaction is not worth it
+    COMPACT_SLACK = 1 << 20     # bytes of slack below which compaction is not worth it
+    SESSIONS_A_TICK = 200       # with dynamic-hz
+    HZ_MAX = 500
 
 cdef int64_t engine_timers(Engine* e) noexcept nogil:
     cdef int64_t now = monotonic_us(), wait, next_due = INT64_MAX
@@ -49,8 +51,8 @@ cdef int64_t engine_timers(Engine* e) noexcept nogil:
             next_due = 0
     if e.resting and e.stats.commands != e.commands_at_tick:
         e.resting = False
-        if e.cron_due_us - now > 1000000 // e.config.hz:
-            e.cron_due_us = now + 1000000 // e.config.hz
+        if e.cron_due_us - now > 1000000 // current_hz(e):
+            e.cron_due_us = now + 1000000 // current_hz(e)
     if now >= e.cron_due_us:
         if e.config.cron_paused:
             e.cron_due_us = now + IDLE_TICK_US
@@ -87,8 +89,14 @@ cdef int64_t session_timers(Engine* e, int64_t now) noexcept nogil:
 
 # ---------------------------------------------------------------- tick
 
+cdef int64_t current_hz(const Engine* e) noexcept nogil:
+    cdef int64_t hz = e.config.hz
+    while e.config.dynamic_hz and e.session_count // hz > SESSIONS_A_TICK and hz < HZ_MAX:
+        hz = hz * 2 if hz * 2 < HZ_MAX else <int64_t>HZ_MAX
+    return hz
+
 cdef void tick(Engine* e, int64_t now) noexcept nogil:
-    cdef int64_t period = 1000000 // e.config.hz
+    cdef int64_t period = 1000000 // current_hz(e)
     cdef bint idle = e.stats.commands == e.commands_at_tick
     refresh_clock(e)
     calibrate(e, now)
@@ -145,7 +153,7 @@ cdef void sample_rates(Engine* e, int64_t now) noexcept nogil:
 
 cdef void look_after_sessions(Engine* e) noexcept nogil:
     """Look at a share of the sessions, so that each has its turn about once a second."""
-    cdef uint32_t left = e.session_count // <uint32_t>e.config.hz
+    cdef uint32_t left = e.session_count // <uint32_t>current_hz(e)
     cdef Session* s = e.cron_session
     cdef Session* following
     if left < 16:
@@ -232,7 +240,7 @@ cdef void expire_segment(Engine* e, Database* db, Segment* segment) noexcept nog
     cdef Bucket* ahead
     cdef Found f
     cdef Slice key
-    for i in range(BUCKETS):
+    for i in range(<uint32_t>BUCKETS):
         if i + 2 < BUCKETS:
             ahead = &segment.buckets[i + 2]
             mask = ahead.expiring & ALL_SLOTS
@@ -316,7 +324,7 @@ cdef void compact_segment(Engine* e, Segment* segment) noexcept nogil:
     cdef Entry* entry
     cdef EntryView v
     cdef Ref block
-    for i in range(BUCKETS):
+    for i in range(<uint32_t>BUCKETS):
         b = &segment.buckets[i]
         mask = ~match_tags(b.tags, 0) & ALL_SLOTS
         while mask:

@@ -5,6 +5,7 @@ from minikv_core.pycommand import SessionView
 
 class EngineHandle:
     owner: Any  # Server or Store
+    is_open: bool
     on_slow: Callable[[list[bytes], int, SessionView], None] | None
     on_latency: Callable[[str, int], None] | None
 

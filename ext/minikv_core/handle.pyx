@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memset
 from minikv_core.arena cimport arena_alloc, arena_at, arena_close, arena_open, arena_slack, arena_trim
 from minikv_core.board cimport board_close, board_open, client_bytes_of, sessions_of
 from minikv_core.clock cimport monotonic_us, ticks
-from minikv_core.cron cimport engine_timers
+from minikv_core.cron cimport current_hz, engine_timers
 from minikv_core.engine cimport *
 from minikv_core.entry cimport ENTRY_HEADER
 from minikv_core.eviction cimport memory_used, note_peak
@@ -166,10 +166,17 @@ cdef class EngineHandle:
         self.close()
 
     def close(self):
-        """Free everything. Nothing may use the engine any more."""
+        """Free everything; what needs the engine raises RuntimeError from now on."""
+        if self.engine.depth:
+            raise RuntimeError("a command that runs can't close its engine")
         if self.is_open:
             self.is_open = False
             engine_close(&self.engine)
+
+    cdef Engine* get(self) except NULL:
+        if not self.is_open:
+            raise RuntimeError("the store is closed")
+        return &self.engine
 
     def configure(self, str name, int64_t value):
         """Set what the engine reads of a setting (names as in Config, `_` for `-`)."""
@@ -203,7 +210,7 @@ cdef class EngineHandle:
         return value
 
     cdef bytes execute_raw(self, uint32_t database, uint8_t protocol, tuple args):
-        cdef Engine* e = &self.engine
+        cdef Engine* e = self.get()
         cdef uint32_t i, argc = <uint32_t>len(args)
         cdef Session* s
         cdef Slice* argv
@@ -212,6 +219,8 @@ cdef class EngineHandle:
             raise ValueError("no command given")
         if database >= e.database_count:
             raise ValueError("no such database")
+        if protocol != 2 and protocol != 3:
+            raise ValueError("the protocol is 2 or 3")
         s = self.internal_session()
         if s.flags & IN_EXEC or e.depth and s == e.current:
             raise RuntimeError("a command run by execute() can't use execute() itself")
@@ -261,7 +270,7 @@ cdef class EngineHandle:
 
     def timers(self):
         """Do what is due (expiry, give-back of memory); microseconds until the next, -1 = nothing is due."""
-        return engine_timers(&self.engine)
+        return engine_timers(self.get())
 
     def sleep(self, double seconds):
         """Wait in the middle of a command; where several workers serve the store, the others go on."""
@@ -270,7 +279,7 @@ cdef class EngineHandle:
             engine_rest(&self.engine, us)
 
     def refresh_clock(self):
-        refresh_clock(&self.engine)
+        refresh_clock(self.get())
 
     # ------------------------------------------------------------ figures for INFO and its like
 
@@ -280,7 +289,7 @@ cdef class EngineHandle:
 
     def reset_stats(self):
         """CONFIG RESETSTAT."""
-        cdef Engine* e = &self.engine
+        cdef Engine* e = self.get()
         memset(e.stats, 0, sizeof(Stats))
         memset(e.counters, 0, command_count() * sizeof(CommandCounters))
         e.board.error_codes = 0
@@ -289,7 +298,7 @@ cdef class EngineHandle:
 
     def command_stats(self):
         """(name-less) rows by command id: (calls, microseconds, rejected, failed, histogram)."""
-        cdef Engine* e = &self.engine
+        cdef Engine* e = self.get()
         cdef uint32_t i
         cdef CommandCounters* c
         rows = {}
@@ -302,14 +311,14 @@ cdef class EngineHandle:
 
     def error_stats(self):
         """{code: count} in order of appearance."""
+        cdef Engine* e = self.get()
         cdef uint32_t i
-        return {self.engine.board.errors[i].code: self.engine.board.errors[i].count
-                for i in range(self.engine.board.error_codes)}
+        return {e.board.errors[i].code: e.board.errors[i].count for i in range(e.board.error_codes)}
 
     def memory(self):
         """Bytes: used, startup, peak, arena_used, arena_resident, arena_slack, clients, tables; and lazyfree_pending
         (objects), peak_ms (Unix time)."""
-        cdef Engine* e = &self.engine
+        cdef Engine* e = self.get()
         cdef uint64_t tables = 0
         cdef uint32_t i
         for i in range(e.database_count):
@@ -324,11 +333,11 @@ cdef class EngineHandle:
 
     def purge(self):
         """Give memory that no object uses back to the system; returns bytes."""
-        return arena_trim(&self.engine.arena, SIZE_MAX)
+        return arena_trim(&self.get().arena, SIZE_MAX)
 
     def clients(self):
         """Sums and maxima over all clients: watching (clients), max_input and max_output (bytes)."""
-        cdef Session* s = self.engine.sessions
+        cdef Session* s = self.get().sessions
         cdef uint64_t watching = 0, most_in = 0, most_out = 0
         while s != NULL:
             if s.flags & IS_INTERNAL == 0:
@@ -346,7 +355,7 @@ cdef class EngineHandle:
 
     def keyspace(self):
         """{database: (keys, keys with an expiry, table bytes)} of those that are not empty."""
-        cdef Engine* e = &self.engine
+        cdef Engine* e = self.get()
         cdef uint32_t i
         return {i: (e.databases[i].keys.count, e.databases[i].keys.expiring, e.databases[i].keys.bytes)
                 for i in range(e.database_count) if e.databases[i].keys.count}
@@ -366,14 +375,15 @@ cdef class EngineHandle:
 
     @property
     def facts(self):
-        """Running state: now_ms, start_us, dirty, sessions, monitors, blocked, subscribers, hz ticks, ..."""
-        cdef Engine* e = &self.engine
+        """Running state: now_ms, start_us, dirty, sessions, monitors, blocked, subscribers, ticks, hz (now), ..."""
+        cdef Engine* e = self.get()
         return {
             "now_ms": e.now_ms, "now_us": e.now_us, "start_us": e.start_us, "dirty": e.root.dirty,
             "sessions": sessions_of(e), "monitors": e.monitors,
             "blocked": e.blocked, "subscribers": e.subscribers, "watched": e.root.watched, "ticks": e.ticks_done,
-            "lru_clock": e.lru_clock, "databases": e.database_count, "pause_until_ms": e.pause_until_ms,
-            "uptime_us": monotonic_us() - e.start_monotonic_us, "next_session_id": e.board.next_session_id,
+            "hz": current_hz(e), "lru_clock": e.lru_clock, "databases": e.database_count,
+            "pause_until_ms": e.pause_until_ms, "uptime_us": monotonic_us() - e.start_monotonic_us,
+            "next_session_id": e.board.next_session_id,
             "channels": topic_count(e, CHANNEL), "patterns": topic_count(e, PATTERN),
             "shard_channels": topic_count(e, SHARD),
         }

@@ -10,7 +10,8 @@ A function gets a SessionView and the arguments as bytes, and returns the reply 
     Attributes({...}) -> attributes of what follows           Several([...]) -> these, one behind the other
 
 It runs in the engine's thread with the GIL, between two other commands: it is atomic, and it must
-not wait. Where it raises anything but ReplyError, the client gets an error and the log the traceback.
+not wait. Where it raises anything but ReplyError, the client gets an error and the log the traceback;
+so too, in the place of a value that is none of these.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -39,6 +40,9 @@ import logging
 from minikv.errors import ReplyError
 
 logger = logging.getLogger("minikv")
+
+cdef enum:
+    NESTING_MAX = 128           # containers within containers; each takes some of the C stack
 
 
 class Simple(str):
@@ -330,31 +334,85 @@ cdef Status call_function(Session* s) noexcept:
     cdef EngineHandle handle = <EngineHandle>s.engine.python
     cdef uint32_t i, first = 1 if s.command.parent == NULL else 2
     cdef Py_ssize_t before = len(handle.views)
-    cdef Command* c = s.command
     try:
         args = [PyBytes_FromStringAndSize(s.argv[i].ptr, s.argv[i].len) for i in range(first, s.argc)]
-        value = (<object>c.python)(view_of(handle, s), *args)
-        return write_value(s, value)
-    except ReplyError as error:
-        return fail_text(s, str(error))
+        value = (<object>s.command.python)(view_of(handle, s), *args)
+        return OK if value is NO_REPLY else write_value(s, value, 0)
     except Exception as error:
-        logger.exception("command %s failed", (<bytes>c.name).decode())
-        return fail_text(s, f"ERR {type(error).__name__}: {error}")
+        return fail_exception(s, error)
     finally:
         while len(handle.views) > before:
             (<SessionView>handle.views.pop()).session = NULL
 
 
-cdef Status fail_text(Session* s, str text) noexcept:
-    cdef bytes raw = text.encode("utf-8", "surrogateescape")
+cdef Status fail_exception(Session* s, object error) noexcept:
+    """Answer with a ReplyError's text; log anything else and answer with its name."""
+    cdef bytes raw
+    if isinstance(error, ReplyError):
+        text = str(error)
+    else:
+        logger.error("command %s failed", (<bytes>s.command.name).decode(), exc_info=error)
+        text = f"ERR {type(error).__name__}: {error}"
+    try:
+        raw = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raw = text.encode("utf-8", "backslashreplace")
     return fail_bytes(s, PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw))
 
 
-cdef Status write_value(Session* s, object value) except *:
-    """Write a Python value as a reply; see the top of this file for the shapes."""
-    cdef bytes raw
-    if value is NO_REPLY:
+cdef Status write_value(Session* s, object value, uint32_t depth) noexcept:
+    """Write a Python value as a reply; what can't be written becomes an error in its place.
+
+    depth    of the containers around it
+    """
+    try:
+        if depth == NESTING_MAX:
+            raise ValueError("a reply is nested too deeply")
+        if isinstance(value, (list, tuple, set, frozenset)):
+            write_items(s, value, depth)
+        elif isinstance(value, dict):
+            write_pairs(s, value, depth)
+        elif isinstance(value, ReplyError):
+            return fail_exception(s, value)
+        else:
+            write_scalar(s, value)
         return OK
+    except Exception as error:
+        return fail_exception(s, error)
+
+
+cdef int write_items(Session* s, object value, uint32_t depth) except -1:
+    cdef list items = list(value)
+    if isinstance(value, Several):
+        pass
+    elif isinstance(value, Push):
+        reply_push(&s.out, len(items))
+    elif isinstance(value, (SetReply, set, frozenset)):
+        reply_set(&s.out, len(items))
+    else:
+        reply_array(&s.out, len(items))
+    for item in items:
+        write_value(s, item, depth + 1)
+    return 0
+
+
+cdef int write_pairs(Session* s, object value, uint32_t depth) except -1:
+    cdef list pairs = list(value.items())
+    if not isinstance(value, Attributes):
+        reply_map(&s.out, len(pairs))
+    elif s.out.protocol == 2:
+        return 0
+    else:
+        reply_attribute(&s.out, len(pairs))
+    for key, item in pairs:
+        write_value(s, key, depth + 1)
+        write_value(s, item, depth + 1)
+    return 0
+
+
+cdef int write_scalar(Session* s, object value) except -1:
+    """Write a value that holds no others; nothing has been written if it raises."""
+    cdef bytes raw
     if value is None:
         reply_null(&s.out)
     elif isinstance(value, bytes):
@@ -377,38 +435,11 @@ cdef Status write_value(Session* s, object value) except *:
             reply_verbatim(&s.out, PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw), b"txt")
         else:
             reply_bulk(&s.out, PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw))
-    elif isinstance(value, (list, tuple)):
-        if isinstance(value, Several):
-            pass
-        elif isinstance(value, Push):
-            reply_push(&s.out, len(value))
-        elif isinstance(value, SetReply):
-            reply_set(&s.out, len(value))
-        else:
-            reply_array(&s.out, len(value))
-        for item in value:
-            write_value(s, item)
-    elif isinstance(value, dict):
-        if not isinstance(value, Attributes):
-            reply_map(&s.out, len(value))
-        elif s.out.protocol == 2:
-            return OK
-        else:
-            reply_attribute(&s.out, len(value))
-        for key, item in value.items():
-            write_value(s, key)
-            write_value(s, item)
-    elif isinstance(value, (set, frozenset)):
-        reply_set(&s.out, len(value))
-        for item in value:
-            write_value(s, item)
-    elif isinstance(value, ReplyError):
-        return fail_text(s, str(value))
     elif value is NULL_ARRAY:
         reply_null_array(&s.out)
     else:
         raise TypeError(f"{type(value).__name__} is not a reply")
-    return OK
+    return 0
 
 
 # ---------------------------------------------------------------- reports that Python collects

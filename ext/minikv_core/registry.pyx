@@ -162,7 +162,10 @@ cdef object add_row(object spec, object function=None):
     cdef bytes word = full.rpartition(b"|")[2]
     cdef bytes upper = word.upper()
     previous = by_name.get(spec.name)
-    if previous is not None and (previous.function is None) != (function is None or isinstance(function, int)):
+    if previous is not None and (
+        (previous.function is None) != (function is None or isinstance(function, int))
+        or previous.function is not None and previous.function.__module__.startswith("minikv.")
+    ):
         raise ValueError(f"{spec.name} is a built-in command")
     if previous is not None:
         spec.subcommands = previous.subcommands

@@ -6,6 +6,7 @@ from minikv_core import pycommand
 from minikv_core.commandflags import (
     CLOSE_AFTER,
     CLOSE_NOW,
+    IS_INTERNAL,
     IS_MONITOR,
     IS_NO_EVICT,
     IS_NO_TOUCH,
@@ -109,6 +110,8 @@ def checked(text: bytes, what: str) -> bytes:
 )  # fmt: skip
 def client_reply(session: Session, mode: bytes) -> object:
     word = mode.lower()
+    if session.flags & IS_INTERNAL:
+        raise ReplyError("ERR CLIENT REPLY is for connections; here every command has its reply")
     if word == b"on":
         session.gate &= ~(REPLY_OFF | REPLY_SKIP | REPLY_SKIP_NEXT)
         return OK

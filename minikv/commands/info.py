@@ -73,7 +73,7 @@ def server(session: Session) -> Rows:
         "server_time_usec": facts["now_us"],
         "uptime_in_seconds": seconds,
         "uptime_in_days": seconds // 86400,
-        "hz": settings["hz"],
+        "hz": facts["hz"],
         "configured_hz": settings["hz"],
         "lru_clock": facts["lru_clock"],
         "executable": sys.executable,
