@@ -128,7 +128,7 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
             options[-1].append(argument)
             wants_value = False
     for words in options:
-        if words == ["save"]:
+        if len(words) == 1 and words[0].lower() == "save":
             words.append("")
     lines = (
         Line(COMMAND_LINE, number, " ".join(map(quote_word, words)), tuple(words))

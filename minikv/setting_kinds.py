@@ -12,6 +12,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
+from minikv.conf import split_words
+
 INT32_MAX = 2**31 - 1
 UINT32_MAX = 2**32 - 1
 INT64_MAX = 2**63 - 1
@@ -27,6 +29,7 @@ class Kind(ABC):
     """A kind of value; `takes` says in the docs what a user may write."""
 
     many: ClassVar[bool] = False  # takes several words
+    optional: ClassVar[bool] = False  # a line may say the name alone, which adds nothing
     takes: str
 
     @abstractmethod
@@ -59,12 +62,12 @@ class Single(Kind):
 
 
 class Many(Kind):
-    """Several words, or one word that holds them all."""
+    """Several words, or one word that holds them all, with quotes of their own if need be."""
 
     many = True
 
     def read(self, words: Sequence[str]) -> Any:
-        return self.parse(" ".join(words).split())
+        return self.parse(split_words(words[0]) if len(words) == 1 else list(words))
 
     @abstractmethod
     def parse(self, words: list[str]) -> Any: ...
@@ -294,8 +297,11 @@ class SavePoints(Many):
     """When to save: after so many seconds if there were so many changes. Lines add up; "" clears them."""
 
     takes = "pairs of seconds and changes"
+    optional = True
 
     def parse(self, words: list[str]) -> tuple[SavePoint, ...]:
+        if words == [""]:
+            return ()
         try:
             numbers = list(map(parse_int64, words))
             points = [SavePoint(*numbers[at : at + 2]) for at in range(0, len(numbers), 2)]
@@ -366,6 +372,13 @@ class KeyEvents(Single):
         if "A" in word or set(kinds) <= set(word):
             word = "A" + "".join(set(word) - set(kinds + "A"))
         return "".join(letter for letter in f"A{kinds}nocKEm" if letter in word)
+
+    def show(self, value: str) -> str:
+        # Redis leaves out beside A what A does not stand for.
+        return "".join(letter for letter in value if letter not in "noc") if "A" in value else value
+
+    def lines(self, value: str) -> list[list[str]]:
+        return [[value]]
 
 
 def parse_int64(word: str) -> int:

@@ -39,9 +39,11 @@ class Access(Flag):
     IMMUTABLE = auto()  # only at start-up
     PROTECTED = auto()  # at run time only if enable-protected-configs allows it
     SENSITIVE = auto()  # the value stays out of logs
+    HIDDEN = auto()  # CONFIG GET shows it by its name, not by a pattern
 
 
-OPEN, IMMUTABLE, PROTECTED, SENSITIVE = Access.OPEN, Access.IMMUTABLE, Access.PROTECTED, Access.SENSITIVE
+OPEN, IMMUTABLE, PROTECTED = Access.OPEN, Access.IMMUTABLE, Access.PROTECTED
+SENSITIVE, HIDDEN = Access.SENSITIVE, Access.HIDDEN
 
 
 @dataclass(frozen=True)
@@ -271,6 +273,10 @@ SECTIONS: dict[str, list[Setting]] = {
                 inert=NO_PERSISTENCE),
         Setting("rdb-save-incremental-fsync", Bool(), "yes", "Flush a dump as it is written.",
                 inert=NO_PERSISTENCE),
+        Setting("key-load-delay", Int(-(2**31)), "0", "Pause after each key of a load, for tests.", HIDDEN,
+                inert=NO_PERSISTENCE),
+        Setting("rdb-key-save-delay", Int(-(2**31)), "0", "Pause after each key of a save, for tests.",
+                HIDDEN, inert=NO_PERSISTENCE),
         Setting("stop-writes-on-bgsave-error", Bool(), "yes", "Refuse writes after a save has failed.",
                 inert=NO_PERSISTENCE),
         Setting("appendonly", Bool(), "no", "Log every write.", inert=NO_PERSISTENCE),

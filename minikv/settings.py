@@ -38,7 +38,7 @@ class Settings:
         self._loaded: set[str] = set()
         self._changed: dict[str, str] = {}  # by `set`: texts
         self._callbacks: dict[str, list[Callback]] = {}
-        self.load((name.replace("_", "-"), _words_of(value)) for name, value in values.items())
+        self.load((name.replace("_", "-"), _words_of(name, value)) for name, value in values.items())
 
     def __getitem__(self, name: str) -> Any:
         return self._values[find(name).name]
@@ -51,14 +51,18 @@ class Settings:
     def matching(self, patterns: Iterable[str]) -> dict[str, str]:
         """Names that match any of the glob patterns, in any case, with their texts.
 
-        A pattern with no special character keeps the spelling it was asked with.
+        A pattern with no special character keeps the spelling it was asked with, and finds hidden settings.
         """
         found: dict[str, str] = {}
         for pattern in patterns:
             lowered = pattern.lower()
             if any(char in pattern for char in "*?["):
                 glob = lowered.replace("[^", "[!")
-                names = [name for name in _BY_NAME if fnmatch.fnmatchcase(name, glob)]
+                names = [
+                    name
+                    for name, row in _BY_NAME.items()
+                    if Access.HIDDEN not in row.access and fnmatch.fnmatchcase(name, glob)
+                ]
             else:
                 names = [pattern] if lowered in _BY_NAME else []
             known = {name.lower() for name in found}
@@ -74,10 +78,12 @@ class Settings:
         for name, value in pairs:
             row = find(name)
             words = (value,) if isinstance(value, str) else value
-            new = _read(row, name, words)
-            old = self._values[row.name]
-            self._values[row.name] = row.kind.join(old, new, row.name in self._loaded)
+            repeated = row.name in self._loaded
             self._loaded.add(row.name)
+            if not words and row.kind.optional and repeated:
+                continue
+            new = _read(row, name, words)
+            self._values[row.name] = row.kind.join(self._values[row.name], new, repeated)
 
     def set(self, pairs: Sequence[tuple[str, str]], local: bool = False) -> None:
         """Apply all pairs or none, then tell the subscribers of what changed.
@@ -216,17 +222,21 @@ def find(name: str) -> Setting:
 
 def _read(row: Setting, name: str, words: Sequence[str]) -> Any:
     try:
-        if not words:
+        if not words and not row.kind.optional:
             raise ValueError(WRONG_COUNT)
         return row.kind.read(words)
     except ValueError as error:
         raise SettingError(name, str(error)) from None
 
 
-def _words_of(value: str | bool | int | Sequence[str]) -> str | Sequence[str]:
+def _words_of(name: str, value: str | bool | int | Sequence[str]) -> str | Sequence[str]:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value) if isinstance(value, int) else value
+    if isinstance(value, str | int):
+        return str(value)
+    if isinstance(value, list | tuple) and all(isinstance(word, str) for word in value):
+        return value
+    raise TypeError(f"{name} is a str, bool, int or a list of str, not {value!r}")
 
 
 def _parse_line(line: str) -> tuple[Setting | None, list[str]]:

@@ -59,8 +59,12 @@ def redacted(arguments: list[bytes]) -> list[bytes]:
     if words[0] == b"auth":
         secret.update(range(1, len(arguments)))
     elif words[0] == b"hello":
-        at = next((i for i, a in enumerate(arguments) if i > 1 and a.lower() == b"auth"), len(arguments))
-        secret.update((at + 1, at + 2))
+        at = 2
+        while at < len(arguments):
+            option = arguments[at].lower()
+            if option == b"auth":
+                secret.update((at + 1, at + 2))
+            at += {b"auth": 3, b"setname": 2}.get(option, 1)
     elif words == [b"config", b"set"]:
         secret.update(i + 1 for i in range(2, len(arguments), 2) if is_sensitive(arguments[i]))
     return [HIDDEN if i in secret else a for i, a in enumerate(arguments)]
