@@ -112,7 +112,7 @@ cdef uint32_t sample(Engine* e, Database* db, uint32_t wanted, int64_t policy) n
     cdef uint32_t tries, found = 0
     if t.count == 0 or (volatile_only and t.expiring == 0):
         return 0
-    for tries in range(RANDOM_TRIES):
+    for tries in range(<uint32_t>RANDOM_TRIES):
         segment = segment_of(&e.arena, t, random_next(&e.random))
         found += sample_segment(e, db, segment, wanted - found, volatile_only, policy)
         if found == wanted:
@@ -131,7 +131,7 @@ cdef uint32_t sample_segment(Engine* e, Database* db, Segment* segment, uint32_t
     cdef Bucket* b
     if segment.count == 0 or (volatile_only and segment.expiring == 0):
         return 0
-    for i in range(BUCKETS):
+    for i in range(<uint32_t>BUCKETS):
         b = &segment.buckets[at]
         mask = ~match_tags(b.tags, 0) & ALL_SLOTS
         if volatile_only:

@@ -74,7 +74,7 @@ cdef Status expire_command(Session* s, ExpiryUnit unit) noexcept nogil:
     cdef Engine* e = s.engine
     cdef Slice* key = &s.argv[1]
     cdef Found f
-    cdef uint32_t conditions
+    cdef uint32_t conditions = 0
     cdef int64_t at_ms
     cdef Status status
     if parse_conditions(s, &conditions) != OK:

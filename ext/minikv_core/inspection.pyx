@@ -88,7 +88,7 @@ def walk(EngineHandle handle, uint32_t database, visit):
     cdef Entry* entry
     cdef char* key
     while segment != NULL:
-        for i in range(BUCKETS):
+        for i in range(<uint32_t>BUCKETS):
             b = &segment.buckets[i]
             mask = ~match_tags(b.tags, 0) & ALL_SLOTS
             while mask:

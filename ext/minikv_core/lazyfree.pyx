@@ -40,7 +40,7 @@ cdef uint32_t free_segment(Engine* e, Segment* segment) noexcept nogil:
     """Free the entries of a segment; they stay in its slots, so the table must not be used again."""
     cdef uint32_t i, mask, n = 0
     cdef Bucket* b
-    for i in range(BUCKETS):
+    for i in range(<uint32_t>BUCKETS):
         b = &segment.buckets[i]
         mask = ~match_tags(b.tags, 0) & 0xFFF
         while mask:

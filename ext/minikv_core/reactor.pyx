@@ -61,7 +61,7 @@ cdef void watch_session(Loop* p, Session* s, uint32_t events) noexcept nogil:
 cdef void watch_listeners(Loop* p, bint on) noexcept nogil:
     cdef uint64_t i
     p.accepting = on
-    for i in range(MAX_LISTENERS):
+    for i in range(<uint64_t>MAX_LISTENERS):
         if p.listeners[i].fd >= 0:
             p.poller.watch(p, p.listeners[i].fd, 0 if on else EPOLLIN, EPOLLIN if on else 0, <void*>i)
 
@@ -419,7 +419,7 @@ cdef class Reactor:
         cdef uint64_t i
         if self.loop.poller.limit and fd >= self.loop.poller.limit:
             raise OSError(f"{self.loop.poller.name.decode()} can't watch descriptor {fd}")
-        for i in range(MAX_LISTENERS):
+        for i in range(<uint64_t>MAX_LISTENERS):
             if self.loop.listeners[i].fd < 0:
                 self.loop.listeners[i].fd = fd
                 self.loop.listeners[i].is_unix = is_unix

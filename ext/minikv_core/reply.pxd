@@ -122,7 +122,11 @@ cdef inline void reply_simple(Output* o, const char* text) noexcept nogil:
 cdef inline void reply_bulk_int(Output* o, int64_t n) noexcept nogil:
     """A number as a bulk string."""
     cdef char digits[24]
-    reply_bulk(o, digits, format_int(digits, n))
+    cdef uint32_t length = format_int(digits, n)
+    cdef char* p = write_header(output_room(o, 64), c'$', length)
+    memcpy(p, digits, 24)       # more than there are: a fixed size needs no call
+    store_u16(p + length, CRLF)
+    o.pos = p + length + 2
 
 cdef inline void reply_bool(Output* o, bint value) noexcept nogil:
     if o.protocol == 2:

@@ -597,7 +597,10 @@ cdef bint admit(Session* s) noexcept nogil:
         if c == NULL:
             fail_unknown(s)
         else:
-            fail_arity(s) if s.argc < 2 else fail_subcommand(s)
+            if s.argc < 2:
+                fail_arity(s)
+            else:
+                fail_subcommand(s)
         return False
     if not arity_fits(c, s.argc):
         arity_text(c, text, sizeof(text))
@@ -862,7 +865,7 @@ cdef Status fail_unknown(Session* s) noexcept nogil:
         used += snprintf(args + used, sizeof(args) - used, b"'%.*s' ",
                          <int>s.argv[i].len if s.argv[i].len < <uint32_t>room else room, s.argv[i].ptr)
     snprintf(text, sizeof(text), b"ERR unknown command '%.*s', with args beginning with: %s",
-             <int>s.argv[0].len if s.argv[0].len < 128 else 128, s.argv[0].ptr, args)
+             <int>min(s.argv[0].len, <uint32_t>128), s.argv[0].ptr, args)
     return fail(s, text)
 
 cdef void upper_name(const Command* c, char* upper, size_t room) noexcept nogil:
@@ -877,7 +880,7 @@ cdef Status fail_subcommand(Session* s) noexcept nogil:
     cdef char upper[40]
     upper_name(s.command, upper, sizeof(upper))
     snprintf(text, sizeof(text), b"ERR unknown subcommand '%.*s'. Try %s HELP.",
-             <int>s.argv[1].len if s.argv[1].len < 128 else 128, s.argv[1].ptr, upper)
+             <int>min(s.argv[1].len, <uint32_t>128), s.argv[1].ptr, upper)
     return fail(s, text)
 
 cdef bint is_word(const Slice* arg, const char* word) noexcept nogil:
