@@ -131,7 +131,7 @@ cdef void session_reset(Session* s) noexcept nogil:
     free(s.name)
     s.name = NULL
     s.flags &= ~<uint32_t>(IS_NO_EVICT | IS_NO_TOUCH)
-    s.gate &= ~<uint32_t>(REPLY_OFF | REPLY_SKIP | REPLY_SKIP_NEXT)
+    s.gate &= ~<uint32_t>(REPLY_OFF | REPLY_SKIP_NEXT)
     if s.engine.config.requires_auth and s.flags & IS_INTERNAL == 0:
         s.gate |= NEED_AUTH
     s.out.protocol = 2
@@ -374,12 +374,9 @@ cdef void run_input(Session* s, char* p, size_t n) noexcept nogil:
             s.argc = r.argc
             s.command = <Command*>r.command
             s.hash = r.hash
-            if likely(s.gate | e.gate == 0 and s.command != NULL and s.command.fn != NULL):
-                if likely(arity_fits(s.command, s.argc)):
-                    call(s)
-                else:
-                    reject(s)
-                    fail_arity(s)
+            if likely(s.gate | e.gate == 0 and s.command != NULL and s.command.fn != NULL
+                      and arity_fits(s.command, s.argc)):
+                call(s)
             elif not run_gated(s):      # CLIENT PAUSE
                 hold_back(s, batch, i, p, end)
                 free_blocks(s)
@@ -513,6 +510,8 @@ cdef void session_run(Session* s, Slice* argv, uint32_t argc) noexcept nogil:
     cdef Command* outer_command = s.command
     cdef uint64_t outer_hash = s.hash
     cdef Command* c = find_command(argv, argc)
+    cdef OutMark mark
+    cdef uint32_t mute
     s.argv = argv
     s.argc = argc
     s.command = c
@@ -520,9 +519,14 @@ cdef void session_run(Session* s, Slice* argv, uint32_t argc) noexcept nogil:
     if c != NULL and c.first_key > 0 and argc > <uint32_t>c.first_key:
         s.hash = hash_bytes(&e.arena.head.seed, argv[c.first_key].ptr, argv[c.first_key].len)
     if s.flags & IN_EXEC:
+        mute = s.gate & (REPLY_OFF | REPLY_SKIP)
+        if mute:
+            output_mark(&s.out, &mark)
         call(s)
         if e.gate & GATE_MONITORS:
             show_monitors(s)
+        if mute and s.gate & (REPLY_OFF | REPLY_SKIP):
+            output_rollback(&s.out, &mark)
     else:
         refresh_clock(e)
         e.now_ticks = ticks()
@@ -554,6 +558,8 @@ cdef bint run_gated(Session* s) noexcept nogil:
             queue_hook(s)
         else:
             call(s)
+            if s.command.flags & RUNS_QUEUE:
+                mute = 0                # it has taken back what was to be, command by command
             if e.gate & GATE_MONITORS:
                 show_monitors(s)
     # CLIENT REPLY ON, run while muted, clears REPLY_OFF itself: then its reply stays
@@ -579,7 +585,7 @@ cdef void refuse(Session* s, const char* text) noexcept nogil:
     """Answer a known command that may not run."""
     cdef char reason[256]
     reject(s)
-    if s.gate & QUEUEING and s.command.flags & RUNS_QUEUE:
+    if s.command.flags & RUNS_QUEUE:
         snprintf(reason, sizeof(reason), b"EXECABORT Transaction discarded because of: %s",
                  text + 4 if strncmp(text, b"ERR ", 4) == 0 else text)
         discard_hook(s)

@@ -186,7 +186,7 @@ def check(EngineHandle handle not None):
         assert table_check(&e.arena, &e.databases[i].keys) == 0, (i, table_check(&e.arena, &e.databases[i].keys))
     while s != NULL:
         bytes_held += s.counted
-        sessions += 1
+        sessions += s.flags & IS_INTERNAL == 0
         paused += s.flags & IS_PAUSED != 0
         monitors += s.flags & IS_MONITOR != 0
         subscribers += s.flags & IS_PUBSUB != 0

@@ -12,9 +12,10 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 from minikv_core.arena cimport arena_free
 from minikv_core.engine cimport (
-    ALLOW_BUSY, DIRTY_EXEC, Engine, FAST, IN_EXEC, IN_MULTI, LOADING, NOSCRIPT, QUEUEING, RUNS_QUEUE, Session,
-    SKIP_SLOWLOG, STALE,
+    ALLOW_BUSY, DIRTY_EXEC, Engine, FAST, IN_EXEC, IN_MULTI, LOADING, NOSCRIPT, QUEUEING, REPLY_OFF, REPLY_SKIP,
+    RUNS_QUEUE, Session, SKIP_SLOWLOG, STALE,
 )
+from minikv_core.output cimport OutMark, output_mark, output_rollback
 from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_array, reply_null_array, reply_ok, reply_simple
 from minikv_core.session cimport fail, fail_status, on_queue, on_session_end, session_close, session_run
@@ -149,6 +150,23 @@ define("EXEC", fn(cmd_exec), arity=1, flags=NOSCRIPT | LOADING | STALE | SKIP_SL
 cdef Status cmd_exec(Session* s) noexcept nogil:
     cdef Transaction* t = <Transaction*>s.transaction
     cdef Queued* q
+    cdef OutMark mark
+    cdef Status status
+    output_mark(&s.out, &mark)
+    status = begin_exec(s)
+    if s.gate & (REPLY_OFF | REPLY_SKIP):
+        output_rollback(&s.out, &mark)
+    if s.flags & IN_EXEC:
+        q = t.first if t != NULL else NULL
+        while q != NULL:
+            session_run(s, queued_argv(q), q.argc)
+            q = q.next
+        s.flags &= ~<uint32_t>IN_EXEC
+        discard(s)
+    return status
+
+cdef Status begin_exec(Session* s) noexcept nogil:
+    """Reply what comes before the commands' own replies, or why they don't run; IN_EXEC = they do."""
     if s.gate & QUEUEING == 0:
         return fail(s, b"ERR EXEC without MULTI")
     if s.flags & DIRTY_EXEC:
@@ -161,12 +179,6 @@ cdef Status cmd_exec(Session* s) noexcept nogil:
     unwatch_all(s)              # its own changes must not count, and cost nothing
     reply_array(&s.out, queued_count(s))
     s.flags |= IN_EXEC
-    q = t.first if t != NULL else NULL
-    while q != NULL:
-        session_run(s, queued_argv(q), q.argc)
-        q = q.next
-    s.flags &= ~<uint32_t>IN_EXEC
-    discard(s)
     return OK
 
 on_queue(queue_command, discard)

@@ -113,7 +113,7 @@ def client_reply(session: Session, mode: bytes) -> object:
     if session.flags & IS_INTERNAL:
         raise ReplyError("ERR CLIENT REPLY is for connections; here every command has its reply")
     if word == b"on":
-        session.gate &= ~(REPLY_OFF | REPLY_SKIP | REPLY_SKIP_NEXT)
+        session.gate &= ~(REPLY_OFF | REPLY_SKIP)
         return OK
     if word == b"off":
         session.gate |= REPLY_OFF

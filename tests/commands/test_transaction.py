@@ -172,3 +172,50 @@ def test_store_in_the_process():
         assert store.execute("EXEC") == [b"OK", b"v"]
         with pytest.raises(minikv.ReplyError, match="ERR EXEC without MULTI"):
             store.execute("EXEC")
+
+
+# ---------------------------------------------------------------- CLIENT REPLY
+
+OFF, ON, SKIP = (f"CLIENT REPLY {mode}" for mode in ("OFF", "ON", "SKIP"))
+QUEUED = b"+QUEUED\r\n"
+
+
+@pytest.mark.parametrize(
+    ("requests", "expected"),
+    [
+        (["MULTI", OFF, "ECHO 1", "EXEC", ON], b"+OK\r\n" + 2 * QUEUED + b"*2\r\n+OK\r\n"),
+        (["MULTI", OFF, "INCR text", "EXEC", ON], b"+OK\r\n" + 2 * QUEUED + b"*2\r\n+OK\r\n"),
+        (
+            ["MULTI", "ECHO 1", OFF, "ECHO 2", ON, "ECHO 3", "EXEC"],
+            b"+OK\r\n" + 5 * QUEUED + b"*5\r\n$1\r\n1\r\n+OK\r\n$1\r\n3\r\n",
+        ),
+        (
+            ["MULTI", "ECHO 1", SKIP, "ECHO 2", "EXEC", "ECHO 3"],
+            b"+OK\r\n" + 3 * QUEUED + b"*3\r\n$1\r\n1\r\n$1\r\n2\r\n",
+        ),
+        (["MULTI", SKIP, ON, "EXEC", "ECHO 1"], b"+OK\r\n" + 2 * QUEUED + b"*2\r\n+OK\r\n"),
+        ([OFF, "MULTI", "ECHO 1", ON, "ECHO 2", "EXEC"], b"+OK\r\n$1\r\n2\r\n"),
+        ([OFF, "MULTI", "ECHO 1", ON, "ECHO 2", OFF, "ECHO 3", "EXEC", ON], b"+OK\r\n$1\r\n2\r\n+OK\r\n"),
+        ([OFF, "EXEC", ON], b"+OK\r\n"),
+        ([OFF, "MULTI", "NONE", "EXEC", ON], b"+OK\r\n"),
+        ([OFF, "WATCH k", "SET k v", "MULTI", "EXEC", ON], b"+OK\r\n"),
+        ([SKIP, "MULTI", "ECHO 1", "EXEC"], QUEUED + b"*1\r\n$1\r\n1\r\n"),
+        (["MULTI", "ECHO 1", SKIP, "EXEC", "ECHO 2"], b"+OK\r\n" + 2 * QUEUED + b"*2\r\n$1\r\n1\r\n"),
+        ([SKIP, "RESET", "ECHO 1"], b"$1\r\n1\r\n"),
+    ],
+)
+def test_client_reply_inside_a_transaction(connect, requests, expected):
+    """What is left out is each command's own reply, at once: of EXEC's array only its parts."""
+    client = connect()
+    client.cmd("SET", "text", "abc")
+    for request in requests:
+        client.send(*request.split())
+    assert client.exchange("PING") == expected + b"+PONG\r\n"
+
+
+def test_exec_that_is_refused_outside_a_transaction(connect):
+    client = connect()
+    text = "EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command"
+    assert client.error("EXEC", "a") == text
+    client.cmd("SUBSCRIBE", "c")
+    assert client.error("EXEC").startswith("EXECABORT Transaction discarded because of: Can't execute 'exec'")
