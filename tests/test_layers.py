@@ -8,7 +8,7 @@ import pytest
 CORE = Path(__file__).parent.parent / "ext/minikv_core"
 LAYERS = (
     "types memory clock sockets threads mailbox",
-    "hash arena undo numbers glob xxh3",
+    "hash arena undo numbers glob xxh3 histogram",
     "entry table",
     "output reply parser decode",
     "engine board keyspace lazyfree eviction",
@@ -16,7 +16,7 @@ LAYERS = (
     "expiretime keygroup t_string t_string_lcs generic expire scan "
     "pubsub watch transaction monitor connection",
     "pycommand handle places inspection reactor commandflags sessionhandle pysession",
-    "undocheck watched io_epoll io_poll io_select io_spin io_uring io_blocking io_actor",
+    "undocheck watched io_epoll io_poll io_select io_spin io_uring io_blocking io_actor loadconn loadgen",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
 MODULES = sorted({path.stem for path in CORE.glob("*.p[yx][xd]")} - {"__init__"})
