@@ -46,6 +46,34 @@ def test_pipeline_and_transaction(client):
             pipe.execute()
 
 
+def double(pipe):
+    """Body of a transaction: WATCH is in force when it begins."""
+    n = int(pipe.get("n"))
+    pipe.multi()
+    pipe.set("n", 2 * n)
+    pipe.get("n")
+
+
+def test_transaction_with_watch(client):
+    client.set("n", 3)
+    assert client.transaction(double, "n") == [True, b"6"]
+    assert client.get("n") == b"6"
+
+
+def test_transaction_is_tried_again(client):
+    client.set("n", 3)
+    seen = []
+
+    def double_late(pipe):
+        seen.append(pipe.get("n"))
+        if len(seen) == 1:
+            client.set("n", 50)
+        double(pipe)
+
+    assert client.transaction(double_late, "n") == [True, b"100"]
+    assert seen == [b"3", b"50"]
+
+
 def test_publish_and_subscribe(client):
     with client.pubsub(ignore_subscribe_messages=True) as listener:
         listener.subscribe("news")
