@@ -6,15 +6,16 @@ SOURCES := $(wildcard ext/minikv_core/*.pyx ext/minikv_core/*.pxd) setup.py pypr
 ASAN_TREE := build/asan
 INSTALL := MINIKV_COMPILED=1 $(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --editable
 
-.PHONY: help build run test lint asan bench docs sdist clean
+.PHONY: help build run test lint asan bench packaging docs sdist clean
 
 help:
 	@echo "make run     build and serve on 127.0.0.1:6379"
 	@echo "make test    build and run all tests"
 	@echo "make build   leave $(BIN)/minikv and $(BIN)/python"
 	@echo "make lint    ruff, mypy, Cython's performance hints as errors"
-	@echo "make asan    the engine's and the wire's tests under address and undefined-behaviour sanitizers"
+	@echo "make asan    the engine's tests under address and undefined-behaviour sanitizers"
 	@echo "make bench   compare with every other server that is installed"
+	@echo "make packaging  build, install and start what would be published"
 	@echo "make docs    write docs/settings.md and docs/commands.md anew"
 	@echo "make sdist   source distribution and wheel in dist/"
 	@echo "make clean   remove all that was built"
@@ -60,11 +61,20 @@ asan: $(VENV)/test-extras
 	cd $(ASAN_TREE) && PYTHONPATH=.:ext PYTHONMALLOC=malloc \
 		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-		../../$(BIN)/python -m pytest -q tests/core tests/wire tests/commands -m "not slow" -p no:cacheprovider
+		../../$(BIN)/python -m pytest -q -p no:cacheprovider \
+		tests/core tests/io tests/wire tests/commands tests/test_server.py tests/test_store.py \
+		tests/test_user_command.py
 
-bench: $(VENV)/built
-	$(INSTALL) '.[bench]'
+bench: $(VENV)/bench-extras
 	$(BIN)/python -m benchmarks
+
+$(VENV)/bench-extras: $(VENV)/built
+	$(INSTALL) '.[bench]'
+	touch $@
+
+# A source distribution, a wheel out of it, an installation in a new environment.
+packaging: $(VENV)/test-extras
+	$(BIN)/python -m pytest -q -m packaging
 
 docs: $(VENV)/built
 	$(BIN)/python -m minikv.setting_docs > docs/settings.md
