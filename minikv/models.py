@@ -107,6 +107,12 @@ MODELS = {
             _model("minikv_core.io_actor", "Actors"),
         ),
         Model(
+            "csp",
+            "a coroutine for each connection, and channels to the coroutine that owns the store",
+            "minikv/io_csp.py",
+            _model("minikv.io_csp", "Csp"),
+        ),
+        Model(
             "nginx",
             "a master and event-loop worker processes on one store in shared memory",
             "minikv/io_nginx.py",
