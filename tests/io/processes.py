@@ -8,20 +8,27 @@ from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")  # a second's, in /proc/PID/stat
 SERVE = """
-import json, signal, sys
+import json, os, resource, signal, sys
 import minikv
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as in hosts other than Python
-server = minikv.Server(port=0, **json.loads(sys.argv[1]))
+server = minikv.Server(**json.loads(sys.argv[1]))
+if int(sys.argv[2]):
+    limit = max(map(int, os.listdir("/proc/self/fd"))) + int(sys.argv[2])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 print(server.port, flush=True)
 sys.exit(server.run())
 """
 
 
 class ServerProcess(subprocess.Popen):
-    """A server on a free port, which the process itself has chosen."""
+    """A server on a port, or on a free one, which the process itself chooses.
 
-    def __init__(self, **settings):
-        super().__init__([sys.executable, "-c", SERVE, json.dumps(settings)], stdout=subprocess.PIPE)
+    spare   descriptors that it has left to serve with; 0 = as many as it likes
+    """
+
+    def __init__(self, port=0, spare=0, **settings):
+        words = json.dumps(settings | {"port": port}), str(spare)
+        super().__init__([sys.executable, "-c", SERVE, *words], stdout=subprocess.PIPE)
         self.port = int(self.stdout.readline())
         self.proc = Path(f"/proc/{self.pid}")
 

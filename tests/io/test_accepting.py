@@ -28,14 +28,11 @@ def test_maxclients(serve, connect):
 
 def test_no_descriptor_left(spawn, connect):
     """Those who are served go on, the others wait in the backlog, and the server does not spin."""
-    server = spawn()
+    server = spawn(spare=5)
     old = connect(server.port)
     assert old.cmd("SET", "n", 0) == b"OK"
-    before = server.descriptors()
-    hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)[1]
-    limit = max(before) + 4
-    room = limit - len(before)
-    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (limit, hard))
+    limit, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+    room = limit - len(server.descriptors())
     crowd = [connect(server.port) for _ in range(room + 5)]
     for client in crowd:
         client.send("INCR", "n")
