@@ -6,7 +6,7 @@ SOURCES := $(wildcard ext/minikv_core/*.pyx ext/minikv_core/*.pxd) setup.py pypr
 ASAN_TREE := build/asan
 INSTALL := MINIKV_COMPILED=1 $(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --editable
 
-.PHONY: help build run test lint asan bench packaging docs sdist clean
+.PHONY: help build run test lint asan bench compare packaging docs sdist clean
 
 help:
 	@echo "make run     build and serve on 127.0.0.1:6379"
@@ -15,6 +15,7 @@ help:
 	@echo "make lint    ruff, mypy, Cython's performance hints as errors"
 	@echo "make asan    the engine's tests under address and undefined-behaviour sanitizers"
 	@echo "make bench   compare with every other server that is installed"
+	@echo "make compare compare the I/O models with one another"
 	@echo "make packaging  build, install and start what would be published"
 	@echo "make docs    write docs/settings.md and docs/commands.md anew"
 	@echo "make sdist   source distribution and wheel in dist/"
@@ -42,11 +43,11 @@ $(VENV)/built: $(VENV)/installed $(SOURCES)
 	touch $@
 
 $(VENV)/test-extras: $(VENV)/built
-	$(INSTALL) '.[test]'
+	$(INSTALL) '.[test,compare]'
 	touch $@
 
 lint: $(VENV)/built
-	$(INSTALL) '.[lint]'
+	$(INSTALL) '.[lint,compare]'
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -67,6 +68,10 @@ asan: $(VENV)/test-extras
 
 bench: $(VENV)/bench-extras
 	$(BIN)/python -m benchmarks
+
+compare: $(VENV)/built
+	$(INSTALL) '.[compare,bench]'
+	$(BIN)/minikv compare --output benchmarks/results/compare
 
 $(VENV)/bench-extras: $(VENV)/built
 	$(INSTALL) '.[bench]'

@@ -10,10 +10,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import charts, machine, peers, report, runner
+from benchmarks import charts, generator, report, runner
 from benchmarks.scenarios import SCENARIOS, Scale
 from benchmarks.scenarios.base import QUICK
+from minikv.compare import machine, peers
 
+SERVER_NAMES = (peers.OURS, *peers.PEER_NAMES)
 FULL_RESULTS = Path(__file__).parent / "results"
 OTHER_RESULTS = Path("build", "benchmarks")
 FILES_BESIDE_CONNECTIONS = 1000  # left for everything but the held connections
@@ -29,7 +31,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--scenarios", default=names, metavar="A,B", help=f"some of {names}")
     parser.add_argument(
-        "--servers", default=",".join(peers.SERVER_NAMES), metavar="A,B", help="default: %(default)s"
+        "--servers", default=",".join(SERVER_NAMES), metavar="A,B", help="default: %(default)s"
     )
     parser.add_argument("--repeat", type=int, metavar="K", help="turns per case in scenarios that repeat")
     parser.add_argument(
@@ -42,7 +44,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     options.scenarios = options.scenarios.split(",")
     options.servers = options.servers.split(",")
-    for given, known in ((options.scenarios, names.split(",")), (options.servers, peers.SERVER_NAMES)):
+    for given, known in ((options.scenarios, names.split(",")), (options.servers, SERVER_NAMES)):
         for name in given:
             if name not in known:
                 parser.error(f"{name!r} is none of {', '.join(known)}")
@@ -91,11 +93,12 @@ def main(arguments: list[str]) -> int:
         console.print("no server to measure")
         return 1
 
-    facts = machine.facts(arguments)
+    facts = machine.facts(" ".join(["python -m benchmarks", *arguments]))
+    facts["load generator"] = generator.version()
     columns = (TextColumn("{task.description:48}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     # Drawn at each step only: a refreshing thread would share the load generator's core.
     with (
-        machine.pinned(machine.GENERATOR_CORE),
+        machine.pinned(generator.CORE),
         Progress(*columns, console=console, auto_refresh=False) as bar,
     ):
         total = runner.count_steps(scenarios, found)

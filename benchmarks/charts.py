@@ -10,10 +10,10 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
-from benchmarks.peers import OURS
 from benchmarks.report import Run
 from benchmarks.results import METRICS
 from benchmarks.scenarios.base import Panel, Scenario
+from minikv.compare.peers import OURS
 
 COLOURS = {OURS: "#0f766e", "redis": "#d1493f", "valkey": "#6983ff"}
 PANELS_PER_ROW = 3

@@ -9,9 +9,10 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-from benchmarks import machine
-from benchmarks.errors import BenchmarkError
+from minikv.compare import machine
+from minikv.compare.errors import MeasurementError
 
+CORE = machine.LOAD_CORES[0]
 TIME_LIMIT = 120  # seconds one run may take
 PERCENTILE = re.compile(r"^([\d.]+)% <= ([\d.]+) milliseconds", re.MULTILINE)
 
@@ -48,7 +49,7 @@ class LoadReport:
 def single(pattern: str, text: str) -> re.Match[str]:
     match = re.search(pattern, text)
     if match is None:
-        raise BenchmarkError(f"redis-benchmark's report lacks {pattern!r}: {text[-200:]!r}")
+        raise MeasurementError(f"redis-benchmark's report lacks {pattern!r}: {text[-200:]!r}")
     return match
 
 
@@ -64,7 +65,7 @@ def parse_report(text: str, generator_cpu_seconds: float = 0.0) -> LoadReport:
     steps = [(float(share), float(milliseconds)) for share, milliseconds in PERCENTILE.findall(distribution)]
     p999 = next((milliseconds for share, milliseconds in steps if share >= 99.9), None)
     if p999 is None:
-        raise BenchmarkError("redis-benchmark's report lacks a latency distribution up to 99.9 %")
+        raise MeasurementError("redis-benchmark's report lacks a latency distribution up to 99.9 %")
     return LoadReport(
         requests_per_second=float(throughput[1]),
         p50=float(summary[3]),
@@ -75,11 +76,18 @@ def parse_report(text: str, generator_cpu_seconds: float = 0.0) -> LoadReport:
     )
 
 
+def version() -> str:
+    binary = shutil.which("redis-benchmark")
+    if binary is None:
+        return "redis-benchmark not found"
+    return subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10).stdout.strip()
+
+
 def run(port: int, load: Load) -> LoadReport:
     """Run one load against a server on loopback, on the generator's core."""
     binary = shutil.which("redis-benchmark") or shutil.which("valkey-benchmark")
     if binary is None:
-        raise BenchmarkError("redis-benchmark is not installed (Debian: apt-get install redis-tools)")
+        raise MeasurementError("redis-benchmark is not installed (Debian: apt-get install redis-tools)")
     options = {
         "-p": port,
         "-t": load.test,
@@ -92,11 +100,11 @@ def run(port: int, load: Load) -> LoadReport:
     }
     command = [binary, *(str(word) for pair in options.items() for word in pair)]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with machine.pinned(machine.GENERATOR_CORE):
+    with machine.pinned(CORE):
         answer = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if answer.returncode:
-        raise BenchmarkError(
+        raise MeasurementError(
             f"redis-benchmark {load.test}: {(answer.stderr or answer.stdout).strip()[-200:]}"
         )
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -6,8 +6,8 @@ bounds minikv's own median.
 
 from dataclasses import dataclass
 
-from benchmarks.peers import OURS
 from benchmarks.results import METRICS, Key, Results
+from minikv.compare.peers import OURS
 
 
 @dataclass(frozen=True)

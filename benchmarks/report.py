@@ -11,9 +11,9 @@ from rich.table import Table
 
 from benchmarks import goals
 from benchmarks.goals import Verdict
-from benchmarks.peers import OURS, Peer
 from benchmarks.results import METRICS, Key, Results
 from benchmarks.scenarios import Scenario
+from minikv.compare.peers import OURS, Peer
 
 NOTHING = "-"
 

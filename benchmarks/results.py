@@ -4,22 +4,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.peers import OURS
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A measured quantity: how it is named, written and compared."""
-
-    name: str
-    title: str
-    unit: str
-    digits: int = 2  # after the decimal point
-    lower_is_better: bool = True
-
-    def text(self, value: float) -> str:
-        return f"{value:,.{self.digits}f}"
-
+from minikv.compare.peers import OURS
+from minikv.compare.results import Metric, generator_was_bottleneck
 
 METRICS = {
     metric.name: metric
@@ -108,14 +94,6 @@ class Results:
             f"{scenario}, {server}: the load generator was the bottleneck in {', '.join(cases)}"
             for (scenario, server), cases in limited.items()
         ]
-
-
-BUSY = 0.95  # share of a core from which on it counts as used up
-
-
-def generator_was_bottleneck(generator_busy: float, server_busy: float) -> bool:
-    """Whether the throughput is the generator's limit: its core was full while the server's was not."""
-    return generator_busy > BUSY >= server_busy
 
 
 def percentile(samples: Sequence[float], per_mille: int) -> float:

@@ -4,13 +4,14 @@ import contextlib
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 
-from benchmarks.errors import BenchmarkError
-from benchmarks.peers import Peer, RunningServer
 from benchmarks.results import Results
 from benchmarks.scenarios import Scenario
+from minikv.compare.errors import MeasurementError
+from minikv.compare.peers import Peer
+from minikv.compare.server import RunningServer
 
 Announce = Callable[[str], None]  # told what comes next, once per step
-FAILURES = (BenchmarkError, OSError, subprocess.TimeoutExpired)
+FAILURES = (MeasurementError, OSError, subprocess.TimeoutExpired)
 
 
 def count_steps(scenarios: Sequence[Scenario], peers: Sequence[Peer]) -> int:
@@ -21,9 +22,12 @@ def count_steps(scenarios: Sequence[Scenario], peers: Sequence[Peer]) -> int:
     return per_server * len(peers)
 
 
+OPTIONS = {"maxclients": "12000"}  # 10,000 held, 50 active, and room
+
+
 @contextlib.contextmanager
 def prepared(scenario: Scenario, peer: Peer) -> Iterator[RunningServer]:
-    with RunningServer(peer) as server:
+    with RunningServer(peer.name, peer.command, OPTIONS) as server:
         scenario.prepare(server)
         yield server
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from benchmarks.peers import RunningServer
 from benchmarks.results import METRICS, Reading
+from minikv.compare.server import RunningServer
 
 
 @dataclass(frozen=True)
@@ -74,4 +74,4 @@ class Scenario(ABC):
 
     @abstractmethod
     def measure(self, case: str, server: RunningServer) -> list[Reading]:
-        """Take one turn. Raises BenchmarkError or OSError when the server cannot."""
+        """Take one turn. Raises MeasurementError or OSError when the server cannot."""

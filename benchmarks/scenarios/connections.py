@@ -5,13 +5,14 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 
-from benchmarks import machine, wire
-from benchmarks.errors import BenchmarkError
 from benchmarks.generator import Load
-from benchmarks.peers import RunningServer
+from benchmarks.resident import resident_bytes, settled_resident_bytes
 from benchmarks.results import METRICS, Reading, readings
 from benchmarks.scenarios.base import Panel, Scenario
 from benchmarks.scenarios.throughput import measure_load
+from minikv.compare import wire
+from minikv.compare.errors import MeasurementError
+from minikv.compare.server import RunningServer
 
 ABORT_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER of zero: no TIME_WAIT, so ports do not run out
 KEYS = 100_000
@@ -39,7 +40,7 @@ def count_alive(connections: list[socket.socket]) -> int:
     """How many still answer."""
     alive = 0
     for connection in connections:
-        with contextlib.suppress(OSError, BenchmarkError):
+        with contextlib.suppress(OSError, MeasurementError):
             alive += wire.exchange(connection, PING, 1) == b"+PONG\r\n"
     return alive
 
@@ -60,18 +61,18 @@ class Connections(Scenario):
 
     def measure(self, case: str, server: RunningServer) -> list[Reading]:
         count = int(case.removesuffix(" held").replace(",", ""))
-        before = machine.resident_bytes(server.pid)
+        before = resident_bytes(server.pid)
         with held(server.port, count) as connections:
             taken: list[Reading] = []
             if count == max(self.scale.connections):
                 # Redis shrinks idle connections' buffers after 2 s, and its allocator gives the pages back
                 # over 10 s more: 4,100 to 5,300 bytes a connection at once, 1,900 to 2,000 in the end.
-                resident = machine.settled_resident_bytes(server.pid, quiet=5, limit=25)
+                resident = settled_resident_bytes(server.pid, quiet=5, limit=25)
                 taken += readings("idle", bytes_per_connection=(resident - before) / count)
             wire.fill(server.port, wire.template(b"SET", wire.KEY, b"xxx"), range(KEYS))
             load = Load("get", pipeline=1, requests=int(REQUESTS * self.scale.requests), keyspace=KEYS)
             taken += measure_load(case, server, load)
             alive = count_alive(connections)
         if alive < count:
-            raise BenchmarkError(f"{count - alive} of {count} held connections were lost")
+            raise MeasurementError(f"{count - alive} of {count} held connections were lost")
         return [*taken, *readings(case, held_connections=alive)]

@@ -5,11 +5,11 @@ import socket
 import time
 from collections.abc import Sequence
 
-from benchmarks import wire
-from benchmarks.errors import BenchmarkError
-from benchmarks.peers import RunningServer
 from benchmarks.results import Reading, percentile, readings
 from benchmarks.scenarios.base import Scenario
+from minikv.compare import wire
+from minikv.compare.errors import MeasurementError
+from minikv.compare.server import RunningServer
 
 KEYS_PER_MS = 10
 FILL_SECONDS_PER_KEY = 8e-6  # set aside for inserting, before the first key is due
@@ -58,13 +58,13 @@ class Expiry(Scenario):
             wire.exchange(subscriber, wire.encode(b"SUBSCRIBE", CHANNEL), CONFIRMATION_LINES)
             wire.fill(server.port, request, ((key, first_due_ms + key // KEYS_PER_MS) for key in range(keys)))
             if time.time() * 1000 > first_due_ms:
-                raise BenchmarkError("the keys were not in before the first was due")
+                raise MeasurementError("the keys were not in before the first was due")
             time.sleep(max(0.0, first_due_ms / 1000 - time.time()))
             cpu = server.cpu_seconds()
             lateness = listen(subscriber, first_due_ms, keys)
             cpu = server.cpu_seconds() - cpu
         if len(lateness) < keys:
-            raise BenchmarkError(f"{keys - len(lateness)} of {keys} expired events never came")
+            raise MeasurementError(f"{keys - len(lateness)} of {keys} expired events never came")
         return readings(
             case,
             late_p50_ms=percentile(lateness, 500),

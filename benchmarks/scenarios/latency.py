@@ -6,11 +6,11 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks import wire
-from benchmarks.errors import BenchmarkError
-from benchmarks.peers import RunningServer
 from benchmarks.results import Reading, percentile, readings, with_omitted
 from benchmarks.scenarios.base import Scenario
+from minikv.compare import wire
+from minikv.compare.errors import MeasurementError
+from minikv.compare.server import RunningServer
 
 KEYS = 100_000  # that the GETs read
 INSERTS_PER_SECOND = 250_000  # well below what any of the servers can take
@@ -29,7 +29,7 @@ def probe(port: int, inserter: "subprocess.Popen[str]", limit: float) -> list[in
         give_up = due + int(limit * 1e9)
         while inserter.poll() is None:
             if due > give_up:
-                raise BenchmarkError(f"the inserts were not done after {limit:.0f} s")
+                raise MeasurementError(f"the inserts were not done after {limit:.0f} s")
             key = (key + 7919) % KEYS  # a prime stride: no two neighbours in a row
             text = request % key
             wait = due - clock()
@@ -40,7 +40,7 @@ def probe(port: int, inserter: "subprocess.Popen[str]", limit: float) -> list[in
             reply = receive(4096)
             end = clock()
             if not reply.startswith(b"$3"):
-                raise BenchmarkError(f"GET answered {reply[:80]!r}")
+                raise MeasurementError(f"GET answered {reply[:80]!r}")
             samples.append(end - start)
             due = max(due + PROBE_INTERVAL, end)
     return samples
@@ -80,7 +80,7 @@ class Latency(Scenario):
             assert inserter.stdout is not None
             output = inserter.stdout.read()
         if inserter.returncode or not output:
-            raise BenchmarkError("the inserting client failed")
+            raise MeasurementError("the inserting client failed")
         completed = with_omitted(samples, PROBE_INTERVAL)
         return readings(
             case,

@@ -4,10 +4,11 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from benchmarks import machine, wire
-from benchmarks.peers import RunningServer
+from benchmarks.resident import resident_bytes, settled_resident_bytes
 from benchmarks.results import METRICS, Reading, readings
 from benchmarks.scenarios.base import Panel, Scenario
+from minikv.compare import wire
+from minikv.compare.server import RunningServer
 
 EXPIRY_SECONDS = b"36000"  # longer than any run
 INTEGER_BASE = 1_000_000  # makes every integer seven digits long
@@ -35,8 +36,8 @@ def shape_numbers(shape: str, keys: range) -> Iterable[int | tuple[int, ...]]:
 
 def growth_since_start(server: RunningServer) -> Callable[[], int]:
     """A function that gives the resident memory added since this call, once settled."""
-    empty = machine.resident_bytes(server.pid)
-    return lambda: machine.settled_resident_bytes(server.pid, quiet=0.3, limit=3) - empty
+    empty = resident_bytes(server.pid)
+    return lambda: settled_resident_bytes(server.pid, quiet=0.3, limit=3) - empty
 
 
 class Memory(Scenario):
@@ -92,13 +93,13 @@ class Reclaim(Scenario):
         return ["filled", "90 % deleted"]
 
     def measure(self, case: str, server: RunningServer) -> list[Reading]:
-        empty_resident, empty_used = machine.resident_bytes(server.pid), wire.used_memory(server.port)
+        empty_resident, empty_used = resident_bytes(server.pid), wire.used_memory(server.port)
         keys = range(self.scale.deleted_from)
         wire.fill(server.port, SHAPES["32 B values"], keys)
         if case == "90 % deleted":
             wire.fill(server.port, wire.template(b"DEL", wire.KEY), (key for key in keys if key % 10))
             time.sleep(2)  # servers give memory back from their timers
-        resident = machine.settled_resident_bytes(server.pid, quiet=1, limit=10) - empty_resident
+        resident = settled_resident_bytes(server.pid, quiet=1, limit=10) - empty_resident
         used = wire.used_memory(server.port) - empty_used
         return readings(
             case, resident_over_used=resident / used, resident_mb=resident / 1e6, used_mb=used / 1e6

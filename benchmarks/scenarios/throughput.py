@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from benchmarks import generator, wire
+from benchmarks import generator
 from benchmarks.generator import Load
-from benchmarks.peers import RunningServer
 from benchmarks.results import METRICS, Reading, readings
 from benchmarks.scenarios.base import Panel, Scale, Scenario
+from minikv.compare import wire
+from minikv.compare.server import RunningServer
 
 PIPELINES = (1, 16, 100)
 TESTS = {"PING": "ping_mbulk", "SET": "set", "GET": "get", "INCR": "incr", "MSET": "mset"}

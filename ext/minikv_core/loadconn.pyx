@@ -176,12 +176,14 @@ cdef void receive(Load* g, Conn* c) noexcept nogil:
     cdef char* start = g.buffer
     cdef int length, used
     cdef ssize_t got
-    cdef const char* closed = b"the server closed the connection"
     memcpy(start, c.kept, <size_t>c.kept_length)
     got = recv(c.fd, start + c.kept_length, RECEIVE_BYTES, 0)
-    if got <= 0:
-        if got == 0 or (errno != EAGAIN and errno != EINTR):
-            give_up(g, c, &g.tally.lost, strerror(errno) if got else closed)
+    if got == 0:
+        give_up(g, c, &g.tally.lost, b"the server closed the connection")
+        return
+    if got < 0:
+        if errno != EAGAIN and errno != EINTR:
+            give_up(g, c, &g.tally.lost, strerror(errno))
         return
     length = c.kept_length + <int>got
     while length and c.owed:

@@ -1,6 +1,7 @@
 """Charts as Vega-Lite specifications, for the page and for pictures. Colours are named in `COLOURS`."""
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -44,7 +45,9 @@ def _rows(run: Run, scenario: Scenario, metric: str) -> list[dict[str, Any]]:
                 "label": ("✕ " if failure else "") + ("no figure" if value is None else short(value)),
                 "kind": "fail" if failure else "peer" if target.is_peer else "model",
                 "outcome": failure or "all requests answered",
-                "range": " to ".join(short(end) for end in (min(spread), max(spread))) if len(spread) > 1 else "",
+                "range": " to ".join(short(end) for end in (min(spread), max(spread)))
+                if len(spread) > 1
+                else "",
             }
         )
     return rows
@@ -89,7 +92,13 @@ def bars(run: Run, scenario: Scenario, metric_name: str) -> Spec | None:
         "field": "value",
         "type": "quantitative",
         "scale": {"domain": [0, largest * ROOM_FOR_LABEL or 1], "nice": False},
-        "axis": {"title": metric.unit or metric.title, "tickCount": 4, "format": "~s"},
+        "axis": {
+            "title": metric.unit or metric.title,
+            "tickCount": 4,
+            "format": "~s",
+            "labelExpr": "datum.value ? datum.label : '0'",
+            "grid": False,
+        },
     }
     tooltip = [
         {"field": "name", "title": "server"},
@@ -130,12 +139,18 @@ def latencies(run: Run, scenario: Scenario) -> Spec | None:
     if not rows:
         return None
     names = _names([row for row in rows if row["percentile"] == "p99"], True)
+    figures = [row["value"] for row in rows]
+    low, high = math.floor(math.log10(min(figures))), math.ceil(math.log10(max(figures)))
     spec = _base("Latency: p50, p99 and p99.9", rows, names)
     spec["encoding"]["x"] = {
         "field": "value",
         "type": "quantitative",
-        "scale": {"type": "log"},
-        "axis": {"title": "ms, logarithmic", "tickCount": 4, "format": "~r"},
+        "scale": {"type": "log", "domain": [10**low, 10**high], "nice": False},
+        "axis": {
+            "title": "ms, logarithmic",
+            "values": [10**power for power in range(low, high + 1)],
+            "format": "~r",
+        },
     }
     tooltip = [
         {"field": "name", "title": "server"},
@@ -148,10 +163,18 @@ def latencies(run: Run, scenario: Scenario) -> Spec | None:
         "field": "percentile",
         "type": "nominal",
         "scale": {"domain": list(LATENCIES.values()), "range": ["circle", "triangle-right", "stroke"]},
-        "legend": {"orient": "bottom", "title": None, "symbolFillColor": "$text", "symbolStrokeColor": "$text"},
+        "legend": {
+            "orient": "bottom",
+            "title": None,
+            "symbolFillColor": "$text",
+            "symbolStrokeColor": "$text",
+        },
     }
     spec["layer"] = [
-        {"mark": {"type": "line", "strokeWidth": 1.5}, "encoding": {"detail": {"field": "name"}, "color": colour}},
+        {
+            "mark": {"type": "line", "strokeWidth": 1.5},
+            "encoding": {"detail": {"field": "name"}, "color": colour},
+        },
         {
             "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
             "encoding": {"color": colour, "shape": shape, "tooltip": tooltip},

@@ -1,10 +1,9 @@
 """The command line of `minikv compare`."""
 
 import argparse
-import itertools
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,16 +17,24 @@ FOLDER = Path("minikv-compare")
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="minikv compare",
-        description="Measure every I/O model over the same engine, with Redis and Valkey where they are found.",
+        description="Measure every I/O model over the same engine, and Redis and Valkey where found.",
     )
-    parser.add_argument("--list", action="store_true", help="explain models and scenarios, and measure nothing")
+    parser.add_argument(
+        "--list", action="store_true", help="explain models and scenarios, and measure nothing"
+    )
     parser.add_argument("--models", metavar="A,B", help=f"some of {', '.join(targets.NAMES)}")
     parser.add_argument("--scenarios", metavar="A,B", help=f"some of {', '.join(SCENARIOS)}")
     parser.add_argument("--quick", action="store_true", help="under three minutes, for a first look")
-    parser.add_argument("--rounds", type=int, metavar="N", help="measure everything N times, and give medians")
+    parser.add_argument(
+        "--rounds", type=int, metavar="N", help="measure everything N times, and give medians"
+    )
     parser.add_argument("--seconds", type=float, metavar="S", help="length of each measurement")
     parser.add_argument(
-        "--output", type=Path, default=FOLDER, metavar="DIR", help="where the report goes (default: %(default)s)"
+        "--output",
+        type=Path,
+        default=FOLDER,
+        metavar="DIR",
+        help="where the report goes (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
     in_scale = [name for name, scenario in SCENARIOS.items() if scenario.in_quick or not options.quick]
@@ -41,7 +48,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _choose(
-    parser: argparse.ArgumentParser, given: str | None, known: Sequence[str] | dict[str, object], default: Sequence[str]
+    parser: argparse.ArgumentParser, given: str | None, known: Collection[str], default: Sequence[str]
 ) -> list[str]:
     names = list(default) if given is None else [name.strip() for name in given.split(",")]
     for name in names:
@@ -75,7 +82,7 @@ def main(arguments: Sequence[str]) -> int:
         list_all()
         return 0
     try:
-        from minikv.compare import report, table  # with what the extra brings
+        from minikv.compare import report, runner, table  # with what the extra brings
     except ModuleNotFoundError as error:
         print(EXTRA_MISSING.format(name=error.name), file=sys.stderr)
         return 1
@@ -90,7 +97,7 @@ def main(arguments: Sequence[str]) -> int:
     facts = machine.facts(" ".join(["minikv compare", *arguments]))
     scenarios = [SCENARIOS[name] for name in options.scenarios]
     results = table.run_with_progress(scenarios, found, scale, machine.raise_file_limit())
-    run = report.Run(facts, scenarios, found, scale, results)
+    run = runner.Run(facts, scenarios, found, scale, results)
     table.print_run(run)
     for path in report.write(run, options.output):
         print(path)

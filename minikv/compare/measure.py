@@ -65,11 +65,11 @@ def _take(turn: Turn) -> None:
     reading, scale, scenario = turn.reading, turn.scale, turn.scenario
     memory = processes.proportional_bytes(turn.server.pid) if scenario.idle else 0
     opened = turn.load.connect(scale.connect)
-    if opened["standing"] == turn.connections and not scenario.idle:
-        turn.load.run(scale.warm_up, drain=scale.drain)
     if scenario.idle:
-        _rest(turn, memory)
-    window = scale.paced if scenario.paced_ms else scale.window
+        _rest(turn, memory, max(1, opened["standing"]))
+    elif scenario.churn or opened["standing"] == turn.connections:
+        turn.load.run(scale.warm_up, drain=scale.drain)
+    window = scale.paced if scenario.paced_ms else scale.window * scenario.lengthened
     before, start = processes.usage(turn.server.pid), time.monotonic()
     if scenario.idle:
         done = turn.load.run(scale.connect, requests=turn.connections, drain=scale.drain)
@@ -90,7 +90,9 @@ def _take(turn: Turn) -> None:
     reading.values["server_busy"] = min(1.0, (after.cpu_seconds - before.cpu_seconds) / elapsed)
     if done["requests"]:
         _per_request(turn, before, after, done["requests"])
-    if done["requests"] and scenario.traced:
+    if scenario.traced and reading.failure:
+        reading.unknown["syscalls"] = "not counted after a failure"
+    elif scenario.traced:
         _trace(turn)
 
 
@@ -108,7 +110,7 @@ def _per_request(turn: Turn, before: processes.Usage, after: processes.Usage, re
             values[name] = nanoseconds / 1e6
 
 
-def _rest(turn: Turn, memory: int) -> None:
+def _rest(turn: Turn, memory: int, connections: int) -> None:
     """Let the connections stand idle, and see what that costs."""
     server, values = turn.server, turn.reading.values
     before, start = processes.usage(server.pid).cpu_seconds, time.monotonic()
@@ -116,12 +118,13 @@ def _rest(turn: Turn, memory: int) -> None:
     spent = processes.usage(server.pid).cpu_seconds - before
     values["idle_cpu"] = spent / (time.monotonic() - start) * 100
     grown = processes.proportional_bytes(server.pid) - memory
-    values["kib_per_connection"] = grown / turn.connections / 1024
+    values["kib_per_connection"] = grown / connections / 1024
 
 
 def _trace(turn: Turn) -> None:
     def work() -> int:
-        return turn.load.run(turn.scale.trace, drain=turn.scale.drain)["requests"]
+        requests: int = turn.load.run(turn.scale.trace, drain=turn.scale.drain)["requests"]
+        return requests
 
     try:
         turn.reading.calls = syscalls.count_calls(turn.server.pid, work)

@@ -53,7 +53,9 @@ def find_peer(name: str) -> Peer | str:
     if command is None:
         return f"{name}: not installed"
     try:
-        answer = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=VERSION_LIMIT)
+        answer = subprocess.run(
+            [*command, "--version"], capture_output=True, text=True, timeout=VERSION_LIMIT
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{name}: {error}"
     version = version_in(answer.stdout)

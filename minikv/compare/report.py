@@ -1,4 +1,4 @@
-"""What a run leaves behind: results.json, one page that needs nothing but itself, and a picture for a README."""
+"""What a run leaves behind: figures, one page that needs nothing but itself, and a picture for a README."""
 
 import json
 from dataclasses import asdict
@@ -11,7 +11,7 @@ import vl_convert
 from minikv.compare import charts
 from minikv.compare.results import METRICS
 from minikv.compare.runner import Run
-from minikv.compare.scenarios import GROUPS, Scenario
+from minikv.compare.scenarios import GROUPS, Group, Scenario
 from minikv.version import __version__
 
 GLANCE = {"rps": "requests per second", "cpu_us": "server CPU per request, µs", "p99_ms": "latency p99, ms"}
@@ -71,7 +71,11 @@ def as_html(run: Run) -> str:
         glances=[_glance(run, metric, title) for metric, title in GLANCE.items()],
         groups=[_group(run, group, specs) for group in GROUPS if _members(run, group.name)],
         failures=_failures(run),
-        data={"specs": specs, "colours": charts.COLOURS, "config": {n: charts.config(n) for n in charts.COLOURS}},
+        data={
+            "specs": specs,
+            "colours": charts.COLOURS,
+            "config": {n: charts.config(n) for n in charts.COLOURS},
+        },
         # A closing tag inside the library would end the script.
         library=vl_convert.javascript_bundle(_own_script()).replace("</script", "<\\/script"),
     )
@@ -110,7 +114,7 @@ def _glance(run: Run, metric: str, title: str) -> dict[str, Any]:
     return {"metric": metric, "title": title, "scenarios": scenarios, "rows": rows}
 
 
-def _group(run: Run, group: Any, specs: dict[str, Any]) -> dict[str, Any]:
+def _group(run: Run, group: Group, specs: dict[str, Any]) -> dict[str, Any]:
     members = _members(run, group.name)
     return {
         "group": group,
@@ -130,7 +134,7 @@ def _details(run: Run, scenario: Scenario) -> dict[str, Any]:
     ]
     rows = []
     for name, key in keys.items():
-        medians = [(metric, run.results.median(key, metric)) for metric in metrics]
+        medians = [(metric, run.results.median(key, metric.name)) for metric in metrics]
         cells = [
             ("?" if value is None and run.results.unknown(key, metric.name) else "") if value is None
             else metric.text(value)
@@ -166,7 +170,10 @@ def _pictures(run: Run, folder: Path) -> list[Path]:
     specs = charts.panels(run, scenario) if scenario else []
     paths = []
     for theme in charts.COLOURS if specs else ():
-        side_by_side = {"$schema": charts.SCHEMA, "hconcat": [spec | {"width": PICTURE_WIDTH} for spec in specs]}
+        side_by_side = {
+            "$schema": charts.SCHEMA,
+            "hconcat": [spec | {"width": PICTURE_WIDTH} for spec in specs],
+        }
         path = folder / f"chart-{theme}.png"
         path.write_bytes(vl_convert.vegalite_to_png(charts.coloured(side_by_side, theme), scale=2))
         paths.append(path)

@@ -65,15 +65,13 @@ class Results:
     """All turns of a run, in the order taken."""
 
     readings: dict[Key, list[Reading]] = field(default_factory=dict)
-    skipped: list[Key] = field(default_factory=list)  # for want of time
+    skipped: dict[Key, None] = field(default_factory=dict)  # some of their turns, for want of time
 
     def add(self, key: Key, reading: Reading) -> None:
         self.readings.setdefault(key, []).append(reading)
 
     def values(self, key: Key, metric: str) -> list[float]:
-        return [
-            reading.values[metric] for reading in self.readings.get(key, []) if metric in reading.values
-        ]
+        return [reading.values[metric] for reading in self.readings.get(key, []) if metric in reading.values]
 
     def median(self, key: Key, metric: str) -> float | None:
         values = self.values(key, metric)

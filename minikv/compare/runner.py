@@ -10,7 +10,6 @@ from minikv.compare.scenarios import Scale, Scenario
 from minikv.compare.targets import Target
 
 
-
 @dataclass(frozen=True)
 class Run:
     """Everything a report is made from."""
@@ -35,7 +34,9 @@ class Run:
         skipped: dict[str, list[str]] = {}
         for scenario_name, name in self.results.skipped:
             skipped.setdefault(scenario_name, []).append(name)
-        no_time = [f"{name}: no time was left for {', '.join(names)}" for name, names in skipped.items()]
+        no_time = [
+            f"{name}: no time was left for all turns of {', '.join(names)}" for name, names in skipped.items()
+        ]
         return [*self.results.bottlenecks(), *dict.fromkeys(notes), *no_time]
 
 
@@ -52,7 +53,11 @@ def count_turns(scenarios: Sequence[Scenario], targets: Sequence[Target], scale:
 
 
 def run(
-    scenarios: Sequence[Scenario], targets: Sequence[Target], scale: Scale, file_limit: int, announce: Announce
+    scenarios: Sequence[Scenario],
+    targets: Sequence[Target],
+    scale: Scale,
+    file_limit: int,
+    announce: Announce,
 ) -> Results:
     """Take all turns; those for which no time is left are skipped, the last rounds first."""
     results = Results()
@@ -66,6 +71,6 @@ def run(
                 key = (scenario.name, target.name)
                 if time.monotonic() < deadline:
                     results.add(key, measure(scenario, target, scale, file_limit))
-                elif key not in results.readings:
-                    results.skipped.append(key)
+                else:
+                    results.skipped[key] = None
     return results

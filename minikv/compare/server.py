@@ -1,5 +1,6 @@
 """A server as a process of its own: started on loopback, awaited, ended with all that it started."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -93,10 +94,20 @@ class RunningServer:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait(STOP_LIMIT)
-        for process in processes.in_session(self.pid):  # workers that outlived their master
-            if process.state != "Z":
-                os.kill(process.pid, signal.SIGKILL)
+        self._end_orphans()
         self._folder.cleanup()
+
+    def _end_orphans(self) -> None:
+        """End workers that outlived their master, and wait until they are gone."""
+        deadline = time.monotonic() + STOP_LIMIT
+        while time.monotonic() < deadline:
+            orphans = [process.pid for process in processes.in_session(self.pid) if process.state != "Z"]
+            if not orphans:
+                return
+            for pid in orphans:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.02)
 
     def __enter__(self) -> "RunningServer":
         return self

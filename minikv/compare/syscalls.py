@@ -46,7 +46,15 @@ def count_calls(leader: int, work: Callable[[], int]) -> dict[str, float]:
     if sum(process.threads for process in members) > MOST_THREADS:
         raise MeasurementError(f"more than {MOST_THREADS} threads to trace")
     with tempfile.NamedTemporaryFile("r") as summary:
-        command = [strace, "-f", "-c", "-o", summary.name, "-p", ",".join(str(member.pid) for member in members)]
+        command = [
+            strace,
+            "-f",
+            "-c",
+            "-o",
+            summary.name,
+            "-p",
+            ",".join(str(member.pid) for member in members),
+        ]
         with machine.pinned(machine.SERVER_CORE):
             tracer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:

@@ -15,11 +15,11 @@ from minikv.compare.scenarios import Scale, Scenario
 from minikv.compare.targets import Target
 
 COLUMNS = {  # headings short enough for a terminal
-    "rps": "requests/s",
+    "rps": "req/s",
     "cpu_us": "CPU µs",
     "p50_ms": "p50 ms",
     "p99_ms": "p99 ms",
-    "p999_ms": "p99.9 ms",
+    "p999_ms": "p99.9",
     "syscalls": "calls",
     "switches": "switches",
     "kib_per_connection": "KiB/conn",
@@ -27,7 +27,14 @@ COLUMNS = {  # headings short enough for a terminal
     "processes": "procs",
     "threads": "threads",
 }
+LEGEND = (
+    "CPU, calls (system calls) and switches (of context) are the server's, per request; latencies in ms; "
+    "? = unknown, the report says why"
+)
+NARROW = 110  # columns of a terminal below which the less important figures are left out
+LEFT_OUT_IF_NARROW = ("p999_ms", "switches", "processes", "threads")
 UNKNOWN = "?"
+WIDE = 160  # columns where the output is no terminal
 
 
 def run_with_progress(
@@ -60,29 +67,38 @@ def cell(results: Results, key: tuple[str, str], metric: str) -> str:
     return UNKNOWN if results.unknown(key, metric) else ""
 
 
-def scenario_table(run: Run, scenario: Scenario) -> Table | None:
+def scenario_table(run: Run, scenario: Scenario, is_narrow: bool = False) -> Table | None:
     """Targets by metrics; None if nothing was measured."""
+    left_out = LEFT_OUT_IF_NARROW if is_narrow else ()
     keys = [(scenario.name, name) for name in run.names() if (scenario.name, name) in run.results.readings]
     if not keys:
         return None
-    metrics = [metric for metric in COLUMNS if any(cell(run.results, key, metric) for key in keys)]
+    metrics = [
+        metric
+        for metric in COLUMNS
+        if metric not in left_out and any(cell(run.results, key, metric) for key in keys)
+    ]
     table = Table(title=f"{scenario.name}: {scenario.title}", title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for metric in metrics:
-        table.add_column(COLUMNS[metric], justify="right")
-    table.add_column("failure")
+        table.add_column(COLUMNS[metric], justify="right", no_wrap=True)
+    if any(run.results.failure(key) for key in keys):
+        table.add_column("failure")
     for key in keys:
         failure = run.results.failure(key)
         figures = [cell(run.results, key, metric) for metric in metrics]
-        table.add_row(key[1], *figures, failure, style="dim" if failure else "")
+        table.add_row(key[1], *figures, *([failure] if failure else []), style="dim" if failure else "")
     return table
 
 
 def print_run(run: Run) -> None:
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, WIDE)
     for scenario in run.scenarios:
-        table = scenario_table(run, scenario)
+        table = scenario_table(run, scenario, console.width < NARROW)
         if table is not None:
             console.print(table)
+    console.print(LEGEND)
     for line in run.remarks():
         console.print(line, markup=False)

@@ -9,8 +9,9 @@ import pytest
 pytest.importorskip("rich", reason="the bench extra is not installed")
 pytest.importorskip("matplotlib", reason="the bench extra is not installed")
 
-from benchmarks import __main__, peers
+from benchmarks import __main__
 from benchmarks.scenarios import Scale
+from minikv.compare import peers
 
 TINY = Scale(
     requests=0.001,

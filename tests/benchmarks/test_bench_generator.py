@@ -2,8 +2,8 @@
 
 import pytest
 
-from benchmarks.errors import BenchmarkError
 from benchmarks.generator import parse_report
+from minikv.compare.errors import MeasurementError
 
 REPORT = """\
 \rGET: rps=0.0 (overall: 0.0) avg_msec=-nan (overall: -nan)\r          \r====== GET ======
@@ -50,5 +50,5 @@ def test_report_with_a_part_missing_is_refused(lost: str) -> None:
     text = "\n".join(line for line in REPORT.splitlines() if lost not in line)
     if lost == "99.902%":
         text = text.replace("100.000%", "")
-    with pytest.raises(BenchmarkError, match="report lacks"):
+    with pytest.raises(MeasurementError, match="report lacks"):
         parse_report(text)

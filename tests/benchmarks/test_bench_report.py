@@ -11,9 +11,9 @@ pytest.importorskip("rich", reason="the bench extra is not installed")
 from rich.console import Console
 
 from benchmarks import report
-from benchmarks.peers import Peer
 from benchmarks.results import Results, readings
 from benchmarks.scenarios import SCENARIOS, Scale
+from minikv.compare.peers import Peer
 
 
 @pytest.fixture

@@ -1,27 +1,28 @@
-"""benchmarks/runner.py, peers.py, machine.py: turns, failures, finding servers."""
+"""benchmarks/runner.py: turns and failures."""
 
 import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import pytest
 
-from benchmarks import machine, peers, runner
-from benchmarks.errors import BenchmarkError
-from benchmarks.peers import Peer, RunningServer
+from benchmarks import runner
+from benchmarks.resident import resident_bytes
 from benchmarks.results import Reading, Results, readings
 from benchmarks.scenarios import Scale, Scenario
+from minikv.compare.errors import MeasurementError
+from minikv.compare.peers import Peer
+from minikv.compare.server import RunningServer
 
 
 class FakeServer:
     started: ClassVar[list[str]] = []
 
-    def __init__(self, peer: Peer) -> None:
-        if peer.name == "valkey":
-            raise BenchmarkError("did not start")
-        self.peer = peer
-        self.started.append(peer.name)
+    def __init__(self, name: str, command: Sequence[str], options: Mapping[str, str]) -> None:
+        if name == "valkey":
+            raise MeasurementError("did not start")
+        self.name = name
+        self.started.append(name)
 
     def __enter__(self) -> "FakeServer":
         return self
@@ -39,8 +40,8 @@ class Turns(Scenario):
         return ["SET", "GET"]
 
     def measure(self, case: str, server: RunningServer) -> list[Reading]:
-        if (case, server.peer.name) == ("GET", "redis"):
-            raise BenchmarkError("no GET")
+        if (case, server.name) == ("GET", "redis"):
+            raise MeasurementError("no GET")
         return readings(case, cpu_us=1.0)
 
 
@@ -76,35 +77,5 @@ def test_servers_take_turns_within_a_case() -> None:
     assert announced == ["cpu: SET, minikv", "cpu: SET, redis", "cpu: GET, minikv", "cpu: GET, redis"]
 
 
-@pytest.mark.parametrize(
-    ("text", "version"),
-    [
-        ("Redis server v=8.2.3 sha=b5d43ceb:0 malloc=jemalloc-5.3.0 bits=64", "8.2.3"),
-        ("Valkey server v=9.1.2 sha=00000000:1", "9.1.2"),
-        ("minikv 0.1.0", "0.1.0"),
-        ("no version here", None),
-    ],
-)
-def test_version_is_found(text: str, version: str | None) -> None:
-    assert peers.version_in(text) == version
-
-
-def test_absent_server_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peers, "peer_command", lambda name: None)
-    assert peers.find_peer("redis") == "redis: not installed"
-    monkeypatch.setattr(peers, "peer_command", lambda name: (sys.executable, "-c", "raise SystemExit(1)"))
-    assert peers.find_peer("redis") == "redis: --version failed: no output"
-
-
-def test_processor_time_and_memory_of_a_process() -> None:
-    before = machine.cpu_seconds(os.getpid())
-    sum(range(1_000_000))
-    assert machine.cpu_seconds(os.getpid()) > before
-    assert machine.resident_bytes(os.getpid()) > 1 << 20
-
-
-def test_pinning_ends() -> None:
-    before = os.sched_getaffinity(0)
-    with machine.pinned(machine.SERVER_CORE):
-        assert os.sched_getaffinity(0) == {machine.SERVER_CORE}
-    assert os.sched_getaffinity(0) == before
+def test_resident_memory_of_this_process() -> None:
+    assert resident_bytes(os.getpid()) > 1 << 20

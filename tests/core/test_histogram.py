@@ -4,7 +4,6 @@ import math
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from minikv_core.histogram import Histogram
 
 ERROR = 1 / 256  # half a bucket, of a value

@@ -7,7 +7,6 @@ import threading
 import time
 
 import pytest
-
 from minikv_core.loadgen import LoadGenerator
 
 PING = b"*1\r\n$4\r\nPING\r\n"
@@ -242,7 +241,14 @@ def test_slow_connections_send_a_byte_at_a_time():
 
 @pytest.mark.parametrize(
     "options",
-    [{"connections": 0}, {"pipeline": 0}, {"slow": -1}, {"keys": 0}, {"churn": True, "slow": 1}, {"asked": []}],
+    [
+        {"connections": 0},
+        {"pipeline": 0},
+        {"slow": -1},
+        {"keys": 0},
+        {"churn": True, "slow": 1},
+        {"asked": []},
+    ],
 )
 def test_no_such_load(options):
     asked = options.pop("asked", ASKED)
