@@ -76,6 +76,8 @@ ENGINE_SETTINGS: dict[str, Callable[[Any], int]] = dict.fromkeys(
         "hz",
         "dynamic-hz",
         "timeout",
+        "receive-timeout",
+        "send-timeout",
         "tcp-keepalive",
         "maxclients",
         "protected-mode",

@@ -13,3 +13,5 @@ cdef Accepted accept_peer(int listener, int flags, int* fd, sockaddr_storage* pe
 cdef Accepted accept_session(Worker* w, int listener, bint is_unix, int flags, Session** session) noexcept nogil
 # Make the session of a connection that was accepted; NULL = refused, and closed.
 cdef Session* admit_peer(Worker* w, int fd, const sockaddr_storage* peer, bint is_unix) noexcept nogil
+# The same for another worker, which finds the session (a NEWCOMER) among those that are ready.
+cdef Session* admit_for(Worker* w, Worker* owner, int fd, const sockaddr_storage* peer, bint is_unix) noexcept nogil

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport strlen
 from minikv_core.board cimport sessions_of
 from minikv_core.engine cimport *
-from minikv_core.session cimport session_new
+from minikv_core.session cimport session_make_ready, session_new
 from minikv_core.sockets cimport *
 from minikv_core.worker cimport engine_enter, engine_leave
 
@@ -46,6 +46,9 @@ cdef Session* refuse(Engine* e, int fd, const char* text) noexcept nogil:
     return NULL
 
 cdef Session* admit_peer(Worker* w, int fd, const sockaddr_storage* peer, bint is_unix) noexcept nogil:
+    return admit_for(w, w, fd, peer, is_unix)
+
+cdef Session* admit_for(Worker* w, Worker* owner, int fd, const sockaddr_storage* peer, bint is_unix) noexcept nogil:
     cdef Engine* e = w.engine
     cdef Session* s = NULL
     cdef const char* denied = (
@@ -59,10 +62,13 @@ cdef Session* admit_peer(Worker* w, int fd, const sockaddr_storage* peer, bint i
     elif e.config.protected_mode and not e.config.requires_auth and not is_loopback(peer):
         refuse(e, fd, denied)
     else:
-        s = session_new(w, fd, IS_UNIX if is_unix else 0)
+        s = session_new(owner, fd, IS_UNIX if is_unix else 0)
         if s == NULL:
             close(fd)
         else:
             e.stats.connections += 1
+            if owner != w:
+                s.flags |= NEWCOMER
+                session_make_ready(s)
     engine_leave(w)
     return s

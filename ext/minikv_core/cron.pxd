@@ -5,6 +5,8 @@ from minikv_core.engine cimport Engine
 # Do what is due, in slices of about a millisecond; returns the microseconds until something is due
 # again (0 = more to do at once, -1 = nothing until something happens). I/O models call it every turn.
 cdef int64_t engine_timers(Engine* e) noexcept nogil
+# The same of workers whose engine has another that does it: tell that one, if it sleeps for too long.
+cdef void engine_alarm(Engine* e) noexcept nogil
 
 cdef inline void count_turn(Engine* e, uint64_t us, uint64_t commands) noexcept nogil:
     """Count a turn of the I/O model's loop for INFO."""

@@ -118,6 +118,8 @@ cdef struct Config:             # the settings that the hot path reads; set thro
     int64_t  hz                 # timer ticks a second
     int64_t  dynamic_hz
     int64_t  timeout            # seconds of idleness after which a client is closed; 0 = never
+    int64_t  receive_timeout    # seconds that a blocking worker waits for its client; 0 = for ever
+    int64_t  send_timeout
     int64_t  tcp_keepalive      # seconds
     int64_t  maxclients
     int64_t  protected_mode
@@ -276,6 +278,7 @@ cdef struct Worker:             # one thread that serves sessions; a session sta
     Session*  ready             # its sessions with output or a close pending: the I/O model must look at them
     void      (*wake)(Worker* w) noexcept nogil     # called by other workers that added to `ready`
     void*     model             # what the I/O model keeps for it
+    bint      resting           # in the middle of a command, with the lock given up (engine_rest)
 
 cdef struct Engine:
     Arena     arena
@@ -303,6 +306,8 @@ cdef struct Engine:
     Session*  current           # session whose command runs; NULL = none
     Session*  sessions          # all of them, newest first
     uint32_t  session_count     # of this process; sessions_of() has the whole server's
+    Worker*   timekeeper        # the one of several that runs the timers; NULL = each runs its own
+    int64_t   wakes_ms          # Unix time at which it means to look at them next; INT64_MAX = when it is woken
     int64_t   cron_due_us       # monotonic time of the next tick, expiry slice and compaction slice; 0 = at once
     int64_t   expire_due_us
     int64_t   compact_due_us
@@ -377,6 +382,7 @@ cdef enum SessionFlag:          # facts that cost the hot path nothing
     READ_AGAIN = 1 << 15        # edge-triggered: there may be more to read, or to write
     WRITE_AGAIN = 1 << 16
     IS_LENT = 1 << 17           # another thread sends from the output: what is queued stays
+    NEWCOMER = 1 << 18          # accepted by another worker: its own has yet to begin with it
 
 cdef struct Session:
     Engine*   engine

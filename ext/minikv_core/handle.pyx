@@ -115,6 +115,8 @@ cdef size_t config_offset(str name) except? 0:
         "hz": <size_t>&c.hz,
         "dynamic_hz": <size_t>&c.dynamic_hz,
         "timeout": <size_t>&c.timeout,
+        "receive_timeout": <size_t>&c.receive_timeout,
+        "send_timeout": <size_t>&c.send_timeout,
         "tcp_keepalive": <size_t>&c.tcp_keepalive,
         "maxclients": <size_t>&c.maxclients,
         "protected_mode": <size_t>&c.protected_mode,
@@ -275,8 +277,10 @@ cdef class EngineHandle:
     def sleep(self, double seconds):
         """Wait in the middle of a command; where several workers serve the store, the others go on."""
         cdef int64_t us = <int64_t>(seconds * 1e6) if 0 < seconds < 1e9 else 0
+        cdef list views = self.views
         with nogil:
             engine_rest(&self.engine, us)
+        self.views = views              # the commands that ran meanwhile had their own
 
     def refresh_clock(self):
         refresh_clock(self.get())

@@ -333,7 +333,9 @@ cdef Status run_python(Session* s) noexcept nogil:
 cdef Status call_function(Session* s) noexcept:
     cdef EngineHandle handle = <EngineHandle>s.engine.python
     cdef uint32_t i, first = 1 if s.command.parent == NULL else 2
-    cdef Py_ssize_t before = len(handle.views)
+    cdef list outer = handle.views
+    cdef list views = []
+    handle.views = views
     try:
         args = [PyBytes_FromStringAndSize(s.argv[i].ptr, s.argv[i].len) for i in range(first, s.argc)]
         value = (<object>s.command.python)(view_of(handle, s), *args)
@@ -341,8 +343,9 @@ cdef Status call_function(Session* s) noexcept:
     except Exception as error:
         return fail_exception(s, error)
     finally:
-        while len(handle.views) > before:
-            (<SessionView>handle.views.pop()).session = NULL
+        for view in views:
+            (<SessionView>view).session = NULL
+        handle.views = outer
 
 
 cdef Status fail_exception(Session* s, object error) noexcept:

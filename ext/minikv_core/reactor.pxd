@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint32_t
 from minikv_core.engine cimport Engine, Session, Worker
 from minikv_core.handle cimport EngineHandle
-from minikv_core.sockets cimport epoll_event
+from minikv_core.sockets cimport epoll_event, sockaddr_storage
 
 cdef enum:
     EVENTS = 256                # events taken with one wait
@@ -39,6 +39,9 @@ cdef struct Loop:               # what one reactor owns
     Listener listeners[MAX_LISTENERS]
     bint     accepting          # False: out of descriptors, or stopping
     int64_t  accept_again_us
+    # What becomes of a connection that was accepted; NULL = this loop serves it.
+    void     (*take)(Loop* p, int fd, const sockaddr_storage* peer, bint is_unix) noexcept nogil
+    int      accept_flags       # for accept4
     bint     terminate          # a signal asked for the end
     char*    buffer             # RECEIVE_BYTES
     epoll_event events[EVENTS]  # of the last wait
@@ -46,7 +49,8 @@ cdef struct Loop:               # what one reactor owns
     int      held_count
 
 cdef void poller_add(Poller* poller) noexcept nogil
-cdef void serve_session(Loop* p, Session* s) noexcept nogil
+cdef bint serve_session(Loop* p, Session* s) noexcept nogil     # False = it can't be watched, and is gone
+cdef ssize_t send_output(Session* s) noexcept nogil             # one call; what it returned, and errno
 
 cdef class Reactor:
     cdef Loop loop

@@ -14,8 +14,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport strlen
 from minikv_core.clock cimport monotonic_us
-from minikv_core.cron cimport count_turn, engine_timers
-from minikv_core.acceptor cimport ACCEPT_EMPTY, ACCEPT_EXHAUSTED, accept_session
+from minikv_core.cron cimport count_turn, engine_alarm, engine_timers
+from minikv_core.acceptor cimport ACCEPT_EMPTY, ACCEPT_EXHAUSTED, accept_peer, admit_peer
 from minikv_core.engine cimport *
 from minikv_core.handle cimport EngineHandle
 from minikv_core.output cimport output_pending, output_sent, output_vector
@@ -60,38 +60,50 @@ cdef void watch_session(Loop* p, Session* s, uint32_t events) noexcept nogil:
 
 cdef void watch_listeners(Loop* p, bint on) noexcept nogil:
     cdef uint64_t i
+    engine_enter(p.worker)      # CONFIG SET port may come in another thread
     p.accepting = on
     for i in range(<uint64_t>MAX_LISTENERS):
         if p.listeners[i].fd >= 0:
             p.poller.watch(p, p.listeners[i].fd, 0 if on else EPOLLIN, EPOLLIN if on else 0, <void*>i)
+    engine_leave(p.worker)
 
 # ---------------------------------------------------------------- accepting
 
 cdef void accept_batch(Loop* p, Listener* listener) noexcept nogil:
+    cdef sockaddr_storage peer
     cdef Session* s
-    cdef int i, status
+    cdef int i, fd, status
     for i in range(ACCEPTS_A_TURN):
-        status = accept_session(p.worker, listener.fd, listener.is_unix, SOCK_NONBLOCK, &s)
+        status = accept_peer(listener.fd, p.accept_flags, &fd, &peer)
         if status == ACCEPT_EXHAUSTED:
             # the connection stays in the backlog; a listener still watched would spin
             watch_listeners(p, False)
             p.accept_again_us = monotonic_us() + ACCEPT_PAUSE_US
         if status == ACCEPT_EXHAUSTED or status == ACCEPT_EMPTY:
             return
+        if fd < 0:
+            continue
+        if p.take != NULL:
+            p.take(p, fd, &peer, listener.is_unix)
+            continue
+        s = admit_peer(p.worker, fd, &peer, listener.is_unix)
         if s != NULL:
             serve_session(p, s)
 
-cdef void serve_session(Loop* p, Session* s) noexcept nogil:
+cdef bint serve_session(Loop* p, Session* s) noexcept nogil:
     """Begin to watch a new session."""
+    cdef int fd = s.fd
     cdef const char* reason = b"-ERR this I/O model can't watch a descriptor so high: too many connections\r\n"
     s.events = EPOLLIN
-    if not p.poller.watch(p, s.fd, 0, EPOLLIN, s):
-        send(s.fd, reason, strlen(reason), MSG_NOSIGNAL | MSG_DONTWAIT)
-        close(s.fd)
-        engine_enter(p.worker)
-        p.engine.stats.rejected_connections += 1
-        session_free(s)
-        engine_leave(p.worker)
+    if p.poller.watch(p, fd, 0, EPOLLIN, s):
+        return True
+    send(fd, reason, strlen(reason), MSG_NOSIGNAL | MSG_DONTWAIT)
+    engine_enter(p.worker)
+    p.engine.stats.rejected_connections += 1
+    session_free(s)
+    engine_leave(p.worker)
+    close(fd)                   # others may have used it as long as there was a session
+    return False
 
 # ---------------------------------------------------------------- reading and writing
 
@@ -195,7 +207,9 @@ cdef void handle_event(Loop* p, Session* s, uint32_t events) noexcept nogil:
     if s.gate & CLOSE_NOW:
         return
     if events & EPOLLOUT and s.flags & WANTS_WRITE:
+        engine_enter(p.worker)
         s.flags &= ~<uint32_t>WANTS_WRITE
+        engine_leave(p.worker)
         write_session(p, s)
     if s.gate & (CLOSE_AFTER | CLOSE_NOW):
         if events & (EPOLLERR | EPOLLHUP):
@@ -225,18 +239,20 @@ cdef void read_again(Loop* p, Session* s) noexcept nogil:
 cdef void handle_ready(Loop* p, Session* s) noexcept nogil:
     """A session that got output from others, may go on, or must be closed."""
     cdef bint resumed = False
-    cdef uint32_t again
+    cdef uint32_t found
     engine_enter(p.worker)
-    again = s.flags & (READ_AGAIN | WRITE_AGAIN)
-    s.flags &= ~<uint32_t>(IN_READY | READ_AGAIN | WRITE_AGAIN)
+    found = s.flags & (READ_AGAIN | WRITE_AGAIN | NEWCOMER)
+    s.flags &= ~<uint32_t>(IN_READY | READ_AGAIN | WRITE_AGAIN | NEWCOMER)
     s.next_ready = NULL
     if s.gate & STOP == 0 and s.flags & TO_RESUME:
         session_resume(s)
         resumed = True
     session_take_pushes(s)
     engine_leave(p.worker)
-    if again:
-        handle_event(p, s, (EPOLLIN if again & READ_AGAIN else 0) | (EPOLLOUT if again & WRITE_AGAIN else 0))
+    if found & NEWCOMER and not serve_session(p, s):
+        return
+    if found & (READ_AGAIN | WRITE_AGAIN):
+        handle_event(p, s, (EPOLLIN if found & READ_AGAIN else 0) | (EPOLLOUT if found & WRITE_AGAIN else 0))
     if resumed or (s.flags & WANTS_WRITE == 0 and s.gate & CLOSE_NOW == 0 and output_pending(&s.out)):
         write_session(p, s)
     if s.gate & CLOSE_NOW or (s.gate & CLOSE_AFTER and output_pending(&s.out) == 0):
@@ -246,18 +262,18 @@ cdef void handle_ready(Loop* p, Session* s) noexcept nogil:
 
 cdef void end_session(Loop* p, Session* s) noexcept nogil:
     """Close a connection so that what was sent arrives: our end first, then what the peer still says."""
-    cdef int i
+    cdef int i, fd = s.fd
     if p.poller.forget != NULL:
-        p.poller.forget(p, s.fd)
+        p.poller.forget(p, fd)
     if s.flags & PEER_DONE == 0:
-        shutdown(s.fd, SHUT_WR)
+        shutdown(fd, SHUT_WR)
         for i in range(16):     # unread bytes would turn the close into a reset
-            if recv(s.fd, p.buffer, RECEIVE_BYTES, MSG_DONTWAIT) <= 0:
+            if recv(fd, p.buffer, RECEIVE_BYTES, MSG_DONTWAIT) <= 0:
                 break
-    close(s.fd)
     engine_enter(p.worker)
     session_free(s)
     engine_leave(p.worker)
+    close(fd)                   # others may have used it as long as there was a session
     if not p.accepting and p.accept_again_us:
         p.accept_again_us = 1   # a descriptor is free again
 
@@ -293,10 +309,10 @@ cdef void run_loop(Loop* p) noexcept nogil:
     cdef int n, timeout
     cdef int64_t wait = 0, start
     cdef uint64_t commands
+    cdef bint ready
     watch_listeners(p, True)
-    while not (e.stopping or p.terminate):
-        if w.ready != NULL:
-            wait = 0
+    # SHUTDOWN ends the loop that keeps time; whoever runs that one ends the others, when nobody hands them connections
+    while not p.terminate and not (p.keeps_time and e.stopping):
         timeout = -1 if wait < 0 else <int>((wait + 999) // 1000) if wait < <int64_t>86400000000 else 86400000
         n = p.poller.wait(p, timeout)
         start = monotonic_us()
@@ -307,9 +323,14 @@ cdef void run_loop(Loop* p) noexcept nogil:
         handle_events(p, n)
         send_held(p)
         engine_enter(w)
-        wait = engine_timers(e) if p.keeps_time else -1
+        if p.keeps_time:
+            wait = engine_timers(e)
+        else:
+            wait = -1
+            engine_alarm(e)
+        ready = w.ready != NULL
         engine_leave(w)
-        if w.ready != NULL:
+        if ready:
             drain_ready(p)
         if p.accept_again_us:
             if start >= p.accept_again_us:
@@ -319,6 +340,8 @@ cdef void run_loop(Loop* p) noexcept nogil:
                 wait = ACCEPT_PAUSE_US
         engine_enter(w)
         count_turn(e, <uint64_t>(monotonic_us() - start), e.stats.commands - commands)
+        if w.ready != NULL:
+            wait = 0
         engine_leave(w)
     finish(p)
 
@@ -388,6 +411,9 @@ cdef class Reactor:
         self.loop.engine = &handle.engine
         self.loop.worker = &self.worker
         self.loop.keeps_time = keeps_time
+        self.loop.accept_flags = SOCK_NONBLOCK
+        if keeps_time:
+            handle.engine.timekeeper = &self.worker
         self.loop.buffer = <char*>malloc(RECEIVE_BYTES)
         if not worker_open(&self.worker, &handle.engine) or self.loop.buffer == NULL:
             raise MemoryError

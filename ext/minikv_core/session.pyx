@@ -693,8 +693,12 @@ cdef Session* session_take_ready(Worker* w) noexcept nogil:
     return s
 
 cdef void session_close(Session* s, bint after_output) noexcept nogil:
+    cdef Worker* w = s.worker
     s.gate |= CLOSE_AFTER if after_output else CLOSE_NOW
-    if s.engine.current != s:
+    if s.flags & IN_READY:              # it may sleep over its peer
+        if w != s.engine.active and w.wake != NULL:
+            w.wake(w)
+    elif s.engine.current != s:
         session_make_ready(s)
 
 cdef void session_wait(Session* s) noexcept nogil:
@@ -753,6 +757,8 @@ cdef void session_cron(Session* s) noexcept nogil:
     if e.config.timeout and idle > e.config.timeout and s.flags & (IS_PUBSUB | IS_MONITOR) == 0 \
             and (s.gate & WAITING == 0 or s.flags & IS_PAUSED):
         session_close(s, False)
+        return
+    if s.worker.resting:                # its arguments may lie in the inbox
         return
     # the room for an argument of which little has come goes back
     if idle > 2 and s.parser.big and parser_big_bytes(&s.parser) <= INBOX_BYTES and not holds_block(&s.parser):

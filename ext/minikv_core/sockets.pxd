@@ -41,12 +41,14 @@ cdef extern from "sys/socket.h" nogil:
         void*   msg_control
         size_t  msg_controllen
         int     msg_flags
-    enum: AF_INET, AF_INET6, AF_UNIX, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, MSG_DONTWAIT, MSG_WAITALL, SHUT_WR, SHUT_RDWR
+    enum: AF_INET, AF_INET6, AF_UNIX, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, MSG_DONTWAIT, MSG_WAITALL, SHUT_RD, SHUT_WR, SHUT_RDWR
+    enum: SOL_SOCKET, SO_RCVTIMEO, SO_SNDTIMEO
     ssize_t recv(int fd, void* buf, size_t n, int flags)
     ssize_t send(int fd, const void* buf, size_t n, int flags)
     ssize_t sendmsg(int fd, const msghdr* message, int flags)
     int shutdown(int fd, int how)
     int getpeername(int fd, sockaddr* peer, socklen_t* n)
+    int setsockopt(int fd, int level, int name, const void* value, socklen_t n)
 
 cdef extern from * nogil:
     """
@@ -57,6 +59,11 @@ cdef extern from * nogil:
     extern int accept4(int, struct sockaddr *, socklen_t *, int);
     """
     int accept4(int fd, sockaddr* peer, socklen_t* n, int flags)
+
+cdef extern from "sys/time.h" nogil:
+    struct timeval:
+        long tv_sec
+        long tv_usec
 
 cdef extern from "sys/epoll.h" nogil:
     ctypedef union epoll_data_t:
@@ -69,3 +76,19 @@ cdef extern from "sys/epoll.h" nogil:
     int epoll_create1(int flags)
     int epoll_ctl(int epfd, int op, int fd, epoll_event* event)
     int epoll_wait(int epfd, epoll_event* events, int most, int timeout_ms)
+
+cdef extern from "poll.h" nogil:
+    struct pollfd:
+        int   fd
+        short events
+        short revents
+    enum: POLLIN
+    int poll(pollfd* fds, unsigned long count, int timeout_ms)
+
+cdef extern from * nogil:
+    """
+    #include <fcntl.h>
+    extern int pipe2(int[2], int);
+    """
+    enum: O_NONBLOCK, O_CLOEXEC
+    int pipe2(int* fds, int flags)

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 from minikv_core.board cimport board_post
-from minikv_core.engine cimport Engine, Session, Worker, pthread_mutex_t
+from minikv_core.engine cimport Engine, IS_INTERNAL, Session, Worker, pthread_mutex_t
 from minikv_core.memory cimport unlikely
 from minikv_core.output cimport SCRATCH_BYTES
 from minikv_core.parser cimport batch_free, batch_init
@@ -62,10 +62,15 @@ cdef void engine_rest(Engine* e, int64_t us) noexcept nogil:
     cdef timespec span
     span.tv_sec = us // 1000000
     span.tv_nsec = us % 1000000 * 1000
+    if current != NULL and current.flags & IS_INTERNAL:     # there is but one: it must not be used meanwhile
+        nanosleep(&span, NULL)
+        return
     e.current = NULL
     e.depth = 0
+    w.resting = True
     engine_leave(w)
     nanosleep(&span, NULL)
     engine_enter(w)
+    w.resting = False
     e.current = current
     e.depth = depth
