@@ -1,11 +1,12 @@
 # Slow paths of the arena: the mapping, chunks and runs, giving memory back. See arena.pxd.
 from libc.errno cimport errno, EINTR
 from libc.stdint cimport uintptr_t
+from libc.stdlib cimport abort
 from libc.string cimport memcpy, memset
 from posix.mman cimport (MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, PROT_READ,
                          PROT_WRITE, mmap, munmap)
-from posix.unistd cimport close, ftruncate
-from minikv_core.memory cimport ctz
+from posix.unistd cimport close, ftruncate, write
+from minikv_core.memory cimport ctz, publish
 from minikv_core.types cimport NO_MEMORY, OK
 
 cdef extern from "<sys/mman.h>" nogil:
@@ -75,6 +76,7 @@ cdef Status arena_open(Arena* a, size_t reserve, bint shared) noexcept nogil:
     cdef ssize_t n
     a.fd = -1
     a.base = NULL
+    a.undo = NULL
     reserve = min(reserve, RESERVE_MAX) & ~<size_t>(CHUNK - 1)
     if shared:
         a.fd = memfd_create("minikv", MFD_CLOEXEC)
@@ -132,6 +134,68 @@ cdef void arena_close(Arena* a) noexcept nogil:
         a.fd = -1
 
 
+# ---------------------------------------------------------------- noting changes
+
+cdef void undo_full() noexcept nogil:
+    """There is no way back from here but by the log's next owner."""
+    write(2, b"minikv: the undo log is full\n", 29)
+    abort()
+
+
+cdef void undo_record(Arena* a, const void* p, size_t n) noexcept nogil:
+    """Append the words around n bytes of the arena to its undo log, unless that was done a moment ago."""
+    cdef Undo* u = a.undo
+    cdef size_t offset = <size_t>(<char*>p - a.base)
+    cdef uint32_t start = <uint32_t>(offset >> 3)
+    cdef uint32_t units = <uint32_t>((offset + n + 7) >> 3) - start
+    cdef size_t bytes = <size_t>units << 3
+    cdef Noted* recent = &u.recent[(start ^ (start >> 5)) % UNDO_RECENT]
+    cdef char* to = <char*>u + PAGE + u.used
+    if recent.start == start and recent.units >= units:
+        return
+    if u.used + bytes + sizeof(Noted) + u.frees * sizeof(Ref) > u.room:
+        undo_full()
+    memcpy(to, a.base + (<size_t>start << 3), bytes)
+    (<Noted*>(to + bytes)).start = start
+    (<Noted*>(to + bytes)).units = units
+    publish(&u.used, u.used + bytes + sizeof(Noted))
+    recent.start = start
+    recent.units = units
+
+
+cdef void arena_free_later(Arena* a, Ref ref) noexcept nogil:
+    """Free an object at the commit: until then a rollback may need its content."""
+    cdef Undo* u = a.undo
+    if u.used + (u.frees + 1) * sizeof(Ref) > u.room:
+        undo_full()
+    u.frees += 1
+    u.freed += arena_size(a, ref)
+    (later_frees(u) - u.frees)[0] = ref
+
+
+cdef void note_head(Arena* a) noexcept nogil:
+    """Note all of the header that ever changes, but for the size classes."""
+    undo_note(a, &a.head.used, <size_t>(<char*>&a.head.seed - <char*>&a.head.used))
+
+
+cdef void note_object(Arena* a, const Chunk* c, Ref link) noexcept nogil:
+    """Note what changes when an object of a slab chunk is allocated or freed.
+
+    link    the object, if it is or becomes one of the free list
+    """
+    note_head(a)
+    undo_record(a, c, sizeof(Chunk))
+    undo_record(a, &a.head.classes[c.size_class], sizeof(SizeClass))
+    if link:
+        undo_record(a, arena_at(a, link), 4)
+
+
+cdef inline Chunk* to_change(Arena* a, uint32_t index) noexcept nogil:
+    """A row of the chunk table that is about to change."""
+    undo_note(a, &a.chunks[index], sizeof(Chunk))
+    return &a.chunks[index]
+
+
 # ---------------------------------------------------------------- free runs
 
 cdef inline uint32_t bin_of(uint32_t length) noexcept nogil:
@@ -141,10 +205,11 @@ cdef inline uint32_t bin_of(uint32_t length) noexcept nogil:
 
 cdef void link_run(Arena* a, uint32_t index, uint32_t length, uint32_t dirty) noexcept nogil:
     cdef ArenaHeader* head = a.head
-    cdef Chunk* c = &a.chunks[index]
-    cdef Chunk* last = c + (length - 1)
+    cdef Chunk* c = to_change(a, index)
+    cdef Chunk* last = to_change(a, index + length - 1)
     cdef int kind = DIRTY if dirty else CLEAN
     cdef uint32_t bin = bin_of(length)
+    note_head(a)
     last.state = CHUNK_FREE
     last.length = length
     c.state = CHUNK_FREE
@@ -153,7 +218,7 @@ cdef void link_run(Arena* a, uint32_t index, uint32_t length, uint32_t dirty) no
     c.prev = 0
     c.next = head.run_bins[kind][bin]
     if c.next:
-        a.chunks[c.next].prev = index
+        to_change(a, c.next).prev = index
     head.run_bins[kind][bin] = index
     head.run_masks[kind] |= <uint64_t>1 << bin
 
@@ -164,10 +229,11 @@ cdef void unlink_run(Arena* a, uint32_t index) noexcept nogil:
     cdef int kind = DIRTY if c.dirty else CLEAN
     cdef uint32_t bin = bin_of(c.length)
     if c.next:
-        a.chunks[c.next].prev = c.prev
+        to_change(a, c.next).prev = c.prev
     if c.prev:
-        a.chunks[c.prev].next = c.next
+        to_change(a, c.prev).next = c.next
     else:
+        note_head(a)
         head.run_bins[kind][bin] = c.next
         if c.next == 0:
             head.run_masks[kind] &= ~(<uint64_t>1 << bin)
@@ -221,7 +287,7 @@ cdef uint32_t find_run(Arena* a, uint32_t length) noexcept nogil:
 
 
 cdef uint32_t touch(Arena* a, uint32_t index, uint32_t pages) noexcept nogil:
-    """Count the first `pages` of a chunk as resident; returns how many were not so far."""
+    """Count the first `pages` of a chunk, whose row is noted, as resident; returns how many were not so far."""
     cdef Chunk* c = &a.chunks[index]
     cdef uint32_t fresh = pages - c.touched if pages > c.touched else 0
     c.touched = <uint8_t>(c.touched + fresh)
@@ -237,6 +303,8 @@ cdef void take_run(Arena* a, uint32_t index, uint32_t length, uint32_t pages) no
     cdef ArenaHeader* head = a.head
     cdef uint32_t have = a.chunks[index].length, dirty = a.chunks[index].dirty, left = pages, fresh = 0, i
     cdef uint32_t rows = PAGE // sizeof(Chunk)
+    note_head(a)
+    undo_note(a, &a.chunks[index], length * sizeof(Chunk))
     unlink_run(a, index)
     for i in range(index, index + length):
         dirty -= a.chunks[i].touched
@@ -256,21 +324,23 @@ cdef void take_run(Arena* a, uint32_t index, uint32_t length, uint32_t pages) no
 
 cdef void link_chunk(Arena* a, SizeClass* cls, uint32_t index) noexcept nogil:
     """Put a chunk with room first: what was just freed is warm, and its chunk is the fullest."""
-    cdef Chunk* c = &a.chunks[index]
+    cdef Chunk* c = to_change(a, index)
+    undo_note(a, cls, sizeof(SizeClass))
     c.prev = 0
     c.next = cls.partial
     if c.next:
-        a.chunks[c.next].prev = index
+        to_change(a, c.next).prev = index
     cls.partial = index
 
 
 cdef void unlink_chunk(Arena* a, SizeClass* cls, uint32_t index) noexcept nogil:
     cdef Chunk* c = &a.chunks[index]
     if c.next:
-        a.chunks[c.next].prev = c.prev
+        to_change(a, c.next).prev = c.prev
     if c.prev:
-        a.chunks[c.prev].next = c.next
+        to_change(a, c.prev).next = c.next
     else:
+        undo_note(a, cls, sizeof(SizeClass))
         cls.partial = c.next
 
 
@@ -284,7 +354,7 @@ cdef Ref alloc_run(Arena* a, size_t n) noexcept nogil:
     index = find_run(a, length)
     if index == 0:
         return 0
-    take_run(a, index, length, pages)
+    take_run(a, index, length, pages)       # notes header and rows
     c = &a.chunks[index]
     c.state = CHUNK_RUN
     c.length = length
@@ -315,9 +385,12 @@ cdef Ref arena_alloc_slow(Arena* a, size_t n) noexcept nogil:
         c.state = CHUNK_SLAB
         c.size_class = k
         c.used = c.free_head = c.fresh = 0
+        undo_note(a, cls, sizeof(SizeClass))
         cls.chunks += 1
         link_chunk(a, cls, index)
     c = &a.chunks[index]
+    if unlikely(a.undo != NULL):
+        note_object(a, c, free_object(index, c))
     if c.free_head != 0:
         unit = c.free_head - 1
         c.free_head = <uint16_t>load_u32(a.base + <size_t>index * CHUNK + unit * 8)
@@ -339,6 +412,7 @@ cdef void arena_free_slow(Arena* a, Chunk* c, uint32_t index) noexcept nogil:
     cdef uint32_t length
     if c.state != CHUNK_SLAB:
         length = c.length
+        note_head(a)
         a.head.used -= <uint64_t>c.pages * PAGE
         release(a, index, length, (length - 1) * CHUNK_PAGES + a.chunks[index + length - 1].touched)
         return
@@ -347,6 +421,7 @@ cdef void arena_free_slow(Arena* a, Chunk* c, uint32_t index) noexcept nogil:
         link_chunk(a, cls, index)
     else:
         unlink_chunk(a, cls, index)
+        undo_note(a, cls, sizeof(SizeClass))
         cls.chunks -= 1
         release(a, index, 1, CHUNK_PAGES)
 
@@ -359,6 +434,11 @@ cdef bint resize_run(Arena* a, uint32_t index, size_t n) noexcept nogil:
         return False
     pages = <uint32_t>((n + PAGE - 1) // PAGE)
     length = (pages + CHUNK_PAGES - 1) // CHUNK_PAGES
+    if pages < c.pages and a.undo != NULL:
+        return False        # what it would give up must last until the commit
+    note_head(a)
+    to_change(a, index)
+    to_change(a, behind - 1)
     if length > have:
         if behind >= a.head.chunks or a.chunks[behind].state != CHUNK_FREE or a.chunks[behind].length < length - have:
             return False
@@ -419,7 +499,7 @@ cdef uint32_t clean_run(Arena* a, uint32_t index, uint32_t max_pages) noexcept n
                    MADV_DONTNEED if a.fd < 0 else MADV_REMOVE) != 0:
             break
         while start < i:
-            a.chunks[start].touched = 0
+            to_change(a, start).touched = 0
             start += 1
         done += pages
     link_run(a, index, length, dirty - done)
@@ -435,6 +515,7 @@ cdef size_t arena_trim(Arena* a, size_t max_bytes) noexcept nogil:
     cdef ArenaHeader* head = a.head
     cdef uint32_t pages
     cdef size_t given = 0
+    note_head(a)
     head.peak = max(head.peak, head.used)
     while given < max_bytes and head.run_masks[DIRTY]:
         pages = clean_run(a, head.run_bins[DIRTY][63 - clz64(head.run_masks[DIRTY])],
@@ -444,6 +525,17 @@ cdef size_t arena_trim(Arena* a, size_t max_bytes) noexcept nogil:
         given += <size_t>pages * PAGE
     head.resident -= given
     return given
+
+
+cdef void arena_settle(Arena* a) noexcept nogil:
+    """After a rollback: give back the pages that were written for objects which are no more."""
+    cdef uint32_t bin, index
+    for bin in range(<uint32_t>RUN_BINS):
+        index = a.head.run_bins[CLEAN][bin]
+        while index:
+            madvise(a.base + <size_t>index * CHUNK, <size_t>a.chunks[index].length * CHUNK,
+                    MADV_DONTNEED if a.fd < 0 else MADV_REMOVE)
+            index = a.chunks[index].next
 
 
 cdef bint arena_sparse(Arena* a, Ref ref) noexcept nogil:

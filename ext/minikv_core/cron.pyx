@@ -13,7 +13,9 @@ chunks they leave are empty and their pages go back to the system.
 
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
-from minikv_core.arena cimport arena_alloc, arena_at, arena_free, arena_size, arena_slack, arena_sparse, arena_trim
+from minikv_core.arena cimport (
+    arena_alloc, arena_at, arena_free, arena_size, arena_slack, arena_sparse, arena_trim, undo_note,
+)
 from minikv_core.clock cimport monotonic_us, ticks
 from minikv_core.engine cimport *
 from minikv_core.entry cimport Block, Entry, EntryView, entry_expiry, entry_key, entry_view
@@ -24,7 +26,7 @@ from minikv_core.lazyfree cimport lazyfree_step
 from minikv_core.memory cimport ctz, load_u32, prefetch, store_u32
 from minikv_core.session cimport evict_sessions, refresh_clock, session_cron, update_slow_ticks
 from minikv_core.table cimport (
-    ALL_SLOTS, BUCKETS, SLOTS, Bucket, Segment, Table, match_tags, table_find_ref, table_next_segment,
+    ALL_SLOTS, BUCKETS, SEGMENT_HEAD, SLOTS, Bucket, Segment, Table, match_tags, table_find_ref, table_next_segment,
     table_relocate,
 )
 from minikv_core.types cimport FORM_BLOCK, STRING, Ref, Slice
@@ -69,13 +71,10 @@ cdef int64_t engine_timers(Engine* e) noexcept nogil:
             compact_slice(e, now)
         if e.compacting and e.compact_due_us < next_due:
             next_due = e.compact_due_us
-    e.wakes_ms = INT64_MAX
     if next_due == INT64_MAX:
         return -1
     now = monotonic_us()
-    wait = next_due - now if next_due > now else 0
-    e.wakes_ms = e.now_ms + wait // 1000
-    return wait
+    return next_due - now if next_due > now else 0
 
 cdef int64_t session_timers(Engine* e, int64_t now) noexcept nogil:
     """The timers of a process whose master looks after the store."""
@@ -89,22 +88,6 @@ cdef int64_t session_timers(Engine* e, int64_t now) noexcept nogil:
             e.end_pause(e)
         e.cron_due_us = now + (1000000 // e.config.hz if e.gate & GATE_PAUSED else IDLE_TICK_US)
     return e.cron_due_us - now
-
-cdef void engine_alarm(Engine* e) noexcept nogil:
-    """Wake the worker that runs the timers if it sleeps past the time at which they have work.
-
-    Between two rounds of expiry it is left alone.
-    """
-    cdef bint soon = e.cron_due_us == 0 or e.root.free_queue or (e.resting and e.stats.commands != e.commands_at_tick)
-    cdef uint32_t i
-    if e.timekeeper == NULL or (e.wakes_ms - e.now_ms <= ROUND_US // 1000 and not e.stopping):
-        return
-    if e.config.active_expire and e.gate & GATE_PAUSED == 0:
-        for i in range(e.database_count):
-            soon = soon or e.databases[i].next_expiry < e.wakes_ms
-    if soon or e.stopping:
-        e.wakes_ms = 0
-        e.timekeeper.wake(e.timekeeper)
 
 # ---------------------------------------------------------------- tick
 
@@ -233,6 +216,7 @@ cdef int64_t expire_slice(Engine* e, int64_t now) noexcept nogil:
 cdef bint expire_round(Engine* e, Database* db, int64_t start) noexcept nogil:
     """Go on with a walk over the segments; True when it has come to its end."""
     cdef Segment* segment
+    undo_note(&e.arena, db, sizeof(Database))
     if db.expire_position == 0:
         db.expire_minimum = INT64_MAX
         db.next_expiry = INT64_MAX      # expiries set from now on are noted here again
@@ -276,6 +260,7 @@ cdef void expire_segment(Engine* e, Database* db, Segment* segment) noexcept nog
             elif at < minimum:
                 minimum = at
             mask &= mask - 1
+    undo_note(&e.arena, segment, SEGMENT_HEAD)
     segment.next_expiry = minimum
     if minimum < db.expire_minimum:
         db.expire_minimum = minimum
@@ -350,10 +335,12 @@ cdef void compact_segment(Engine* e, Segment* segment) noexcept nogil:
             slot = ctz(mask)
             mask &= mask - 1
             if arena_sparse(&e.arena, b.refs[slot]):
+                undo_note(&e.arena, b, sizeof(Bucket))
                 b.refs[slot] = moved(e, b.refs[slot])
             entry = <Entry*>arena_at(&e.arena, b.refs[slot])
             entry_view(entry, &v)
             if v.kind == STRING and v.form == FORM_BLOCK:
                 block = load_u32(v.value)
                 if (<Block*>arena_at(&e.arena, block)).holders == 1 and arena_sparse(&e.arena, block):
+                    undo_note(&e.arena, v.value, sizeof(Ref))
                     store_u32(v.value, moved(e, block))

@@ -8,7 +8,7 @@ hash and reference: one whose slot no longer holds that reference has changed an
 
 from libc.stdint cimport UINT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memmove
-from minikv_core.arena cimport arena_at
+from minikv_core.arena cimport arena_at, arena_used
 from minikv_core.board cimport client_bytes_of
 from minikv_core.clock cimport monotonic_us
 from minikv_core.engine cimport *
@@ -30,7 +30,7 @@ cdef enum:
     RANDOM_TRIES = 16       # segments tried at random before all are walked for one with a candidate
 
 cdef uint64_t memory_used(const Engine* e) noexcept nogil:
-    return e.arena.head.used + client_bytes_of(e)
+    return arena_used(&e.arena) + client_bytes_of(e)
 
 cdef void note_peak(Engine* e) noexcept nogil:
     cdef uint64_t used = memory_used(e)

@@ -1,6 +1,7 @@
 """Commands on keys of any type, and on whole databases."""
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp
+from minikv_core.arena cimport undo_note
 from minikv_core.engine cimport (
     DENYOOM, FAST, LOADING, READONLY, STALE, WRITE, EVENT_GENERIC, EVENT_NEW, EVENT_OVERWRITTEN, EVENT_TYPE_CHANGED,
     EVICT_KIND, EVICT_LFU, IS_NO_TOUCH, Database, Engine, Session,
@@ -12,7 +13,7 @@ from minikv_core.keyspace cimport (
     lfu_decayed, link_entry, look_up, notify, remove_key, signal_modified, unlink_entry,
 )
 from minikv_core.numbers cimport parse_int
-from minikv_core.table cimport table_set_expiring
+from minikv_core.table cimport table_note, table_set_expiring
 from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_array, reply_int, reply_null, reply_ok, reply_simple, reply_text
 from minikv_core.session cimport fail, fail_status, fail_syntax, is_word, select_database
@@ -176,8 +177,9 @@ cdef Status rename_key(Session* s, bint if_missing) noexcept nogil:
         return fail_status(s, NO_MEMORY)
     if overwrites:
         old_kind = entry_kind(old.entry)
+        table_note(&e.arena, &old.slot)
         old.slot.bucket.refs[old.slot.index] = ref
-        table_set_expiring(&s.db.keys, &old.slot, at_ms)
+        table_set_expiring(&e.arena, &s.db.keys, &old.slot, at_ms)
         free_entry(e, old.ref, e.config.lazyfree_lazy_server_del != 0)
     elif link_entry(e, s.db, hash, ref, at_ms) != OK:
         free_entry(e, ref, False)
@@ -466,6 +468,7 @@ cdef Status cmd_flushall(Session* s) noexcept nogil:
     for i in range(e.database_count):
         touch_database(e, &e.databases[i], NULL)
         flush_database(e, &e.databases[i], lazy)
+    undo_note(&e.arena, &e.root.dirty, sizeof(uint64_t))
     e.root.dirty += 1
     reply_ok(&s.out)
     return OK
@@ -491,11 +494,14 @@ cdef Status cmd_swapdb(Session* s) noexcept nogil:
         b = &e.databases[second]
         touch_database(e, a, b)
         touch_database(e, b, a)
+        undo_note(&e.arena, a, sizeof(Database))
+        undo_note(&e.arena, b, sizeof(Database))
         kept = a[0]
         a[0] = b[0]
         b[0] = kept
         a.id = <uint32_t>first
         b.id = <uint32_t>second
+    undo_note(&e.arena, &e.root.dirty, sizeof(uint64_t))
     e.root.dirty += 1
     reply_ok(&s.out)
     return OK

@@ -66,7 +66,8 @@ cdef Status put_string(Engine* e, Database* db, const Slice* key, Found* f, Slic
 # Store an integer: as put_string of its digits, without making them.
 cdef Status put_int(Engine* e, Database* db, const Slice* key, Found* f, int64_t value, int64_t at_ms) noexcept nogil
 # Give a string value room for `length` bytes, keeping the first ones, as FORM_RAW or FORM_BLOCK that no
-# reply shares, and return where they lie (NULL: no memory). The length is set; new bytes are zero.
+# reply shares, and return where they lie (NULL: no memory). The length is set; new bytes are zero. The
+# caller notes (undo_note) what it then changes of the first ones.
 cdef char* string_for_update(Engine* e, Database* db, const Slice* key, Found* f, uint32_t length) noexcept nogil
 # The bytes of a string value; integers are formatted into `digits` (24 bytes). `block` is set for
 # FORM_BLOCK, so that the reply can refer to it.

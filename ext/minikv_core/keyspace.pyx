@@ -8,13 +8,13 @@ whoever changes a block that is held twice changes a copy.
 
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
-from minikv_core.arena cimport Arena, arena_alloc, arena_at, arena_free, arena_resize, arena_size
+from minikv_core.arena cimport Arena, arena_alloc, arena_at, arena_free, arena_resize, arena_size, undo_note
 from minikv_core.engine cimport *
 from minikv_core.entry cimport *
 from minikv_core.lazyfree cimport free_table_later, free_table_now
 from minikv_core.memory cimport load_u32, store_u32, unlikely
 from minikv_core.numbers cimport format_int, parse_int
-from minikv_core.table cimport Table, table_insert, table_remove, table_set_expiring
+from minikv_core.table cimport table_insert, table_note, table_remove, table_set_expiring
 from minikv_core.types cimport *
 
 cdef enum:
@@ -82,8 +82,9 @@ cdef void expire_key(Engine* e, Database* db, const Slice* key, Found* f) noexce
     free_entry(e, f.ref, e.config.lazyfree_lazy_expire != 0)
     f.entry = NULL
 
-cdef inline void note_expiry(Database* db, int64_t at_ms) noexcept nogil:
+cdef inline void note_expiry(Engine* e, Database* db, int64_t at_ms) noexcept nogil:
     if at_ms >= 0 and at_ms < db.next_expiry:
+        undo_note(&e.arena, &db.next_expiry, sizeof(int64_t))
         db.next_expiry = at_ms
 
 cdef Status set_expiry(Engine* e, Database* db, const Slice* key, Found* f, int64_t at_ms) noexcept nogil:
@@ -93,6 +94,7 @@ cdef Status set_expiry(Engine* e, Database* db, const Slice* key, Found* f, int6
     cdef char* payload
     entry_view(f.entry, &v)
     if at_ms >= 0 and v.expiry != NULL and f.entry.meta >> 6 == expiry_width(at_ms):
+        undo_note(&e.arena, v.expiry, sizeof(at_ms))
         memcpy(v.expiry, &at_ms, expiry_bytes(f.entry.meta))
     elif at_ms >= 0 or v.expiry != NULL:
         ref = arena_alloc(&e.arena, entry_bytes(v.klen, v.vlen, at_ms))
@@ -102,14 +104,15 @@ cdef Status set_expiry(Engine* e, Database* db, const Slice* key, Found* f, int6
         payload = entry_write(fresh, v.kind, v.form, entry_clock(f.entry), v.key, v.klen, v.vlen, at_ms)
         memcpy(payload, v.value, v.vlen)
         swap_entry(e, f, ref)
-    table_set_expiring(&db.keys, &f.slot, at_ms)
-    note_expiry(db, at_ms)
+    table_set_expiring(&e.arena, &db.keys, &f.slot, at_ms)
+    note_expiry(e, db, at_ms)
     return OK
 
 # ---------------------------------------------------------------- entries
 
 cdef inline void swap_entry(Engine* e, Found* f, Ref ref) noexcept nogil:
     """Put another object in an entry's place; the old object is freed, its value is not."""
+    table_note(&e.arena, &f.slot)
     f.slot.bucket.refs[f.slot.index] = ref
     arena_free(&e.arena, f.ref)
     f.ref = ref
@@ -127,6 +130,7 @@ cdef Ref block_new(Engine* e, size_t length, size_t room) noexcept nogil:
 
 cdef void block_drop(Engine* e, Ref ref) noexcept nogil:
     cdef Block* b = <Block*>arena_at(&e.arena, ref)
+    undo_note(&e.arena, b, sizeof(Block))
     b.holders -= 1
     if b.holders == 0:
         arena_free(&e.arena, ref)
@@ -146,7 +150,7 @@ cdef void free_entry(Engine* e, Ref ref, bint lazy) noexcept nogil:
 cdef Status link_entry(Engine* e, Database* db, uint64_t hash, Ref ref, int64_t at_ms) noexcept nogil:
     cdef Status status = table_insert(&e.arena, &db.keys, hash, ref, at_ms)
     if status == OK:
-        note_expiry(db, at_ms)
+        note_expiry(e, db, at_ms)
     return status
 
 cdef void unlink_entry(Engine* e, Database* db, Found* f) noexcept nogil:
@@ -160,6 +164,7 @@ cdef void remove_key(Engine* e, Database* db, Found* f, bint lazy) noexcept nogi
 cdef Ref clone_entry(Engine* e, Ref ref, const Slice* key, int64_t at_ms, bint move) noexcept nogil:
     cdef Entry* entry = <Entry*>arena_at(&e.arena, ref)
     cdef EntryView v
+    cdef Block* b
     cdef char* payload
     cdef Ref copy
     entry_view(entry, &v)
@@ -172,7 +177,9 @@ cdef Ref clone_entry(Engine* e, Ref ref, const Slice* key, int64_t at_ms, bint m
     if move:
         arena_free(&e.arena, ref)
     elif v.form == FORM_BLOCK:
-        (<Block*>arena_at(&e.arena, load_u32(v.value))).holders += 1
+        b = <Block*>arena_at(&e.arena, load_u32(v.value))
+        undo_note(&e.arena, b, sizeof(Block))
+        b.holders += 1
     return copy
 
 # ---------------------------------------------------------------- strings
@@ -196,13 +203,14 @@ cdef inline char* place_string(Engine* e, Database* db, const Slice* key, Found*
         if unlikely(table_insert(&e.arena, &db.keys, f.hash, ref, at_ms) != OK):
             arena_free(&e.arena, ref)
             return NULL
-        note_expiry(db, at_ms)
+        note_expiry(e, db, at_ms)
         return payload
     if e.config.maxmemory_policy & EVICT_KIND == EVICT_LFU:
         clock = entry_clock(f.entry)        # an overwritten key keeps its frequency
     had_expiry = f.entry.meta >> 6 != 0
     room = arena_size(&e.arena, f.ref)
     if need <= room and need + 16 + (room >> 3) > room:
+        undo_note(&e.arena, f.entry, need)
         free_value(e, f.entry)
         payload = entry_write(f.entry, STRING, form, clock, key.ptr, key.len, vlen, at_ms)
     else:
@@ -213,8 +221,8 @@ cdef inline char* place_string(Engine* e, Database* db, const Slice* key, Found*
         payload = entry_write(<Entry*>arena_at(&e.arena, ref), STRING, form, clock, key.ptr, key.len, vlen, at_ms)
         swap_entry(e, f, ref)
     if unlikely(had_expiry or at_ms >= 0):
-        table_set_expiring(&db.keys, &f.slot, at_ms)
-        note_expiry(db, at_ms)
+        table_set_expiring(&e.arena, &db.keys, &f.slot, at_ms)
+        note_expiry(e, db, at_ms)
     return payload
 
 cdef Status put_string(Engine* e, Database* db, const Slice* key, Found* f, Slice* value, int64_t at_ms,
@@ -322,6 +330,7 @@ cdef char* string_for_update(Engine* e, Database* db, const Slice* key, Found* f
     if v.form != FORM_INT and (v.vlen < LONG) == (length < LONG) and \
             entry_bytes(v.klen, length, at_ms) <= arena_size(&e.arena, f.ref):
         # the layout stays: the value grows at its end
+        undo_note(&e.arena, f.entry, <size_t>(v.key - <char*>f.entry))
         f.entry.meta = <uint8_t>((f.entry.meta & 0xC7) | (FORM_RAW << 3))
         if length < LONG:
             f.entry.vlen = <uint8_t>length
@@ -349,21 +358,25 @@ cdef char* block_for_update(Engine* e, char* payload, uint32_t used, uint32_t le
         if other == 0:
             return NULL
         memcpy(arena_at(&e.arena, other) + BLOCK_HEADER, <char*>b + BLOCK_HEADER, used if used < length else length)
+        undo_note(&e.arena, b, sizeof(Block))
         b.holders -= 1
         block = other
     elif length > room:
         block = arena_resize(&e.arena, block, BLOCK_HEADER + <size_t>length + (length >> 3))
         if block == 0:
             return NULL
+    undo_note(&e.arena, payload, BLOCK_PAYLOAD)
     store_u32(payload, block)
     store_u32(payload + 4, length)
     b = <Block*>arena_at(&e.arena, block)
+    undo_note(&e.arena, b, sizeof(Block))
     b.length = length
     return <char*>b + BLOCK_HEADER
 
 # ---------------------------------------------------------------- changes and databases
 
 cdef void signal_modified(Engine* e, Database* db, const Slice* key, uint64_t hash) noexcept nogil:
+    undo_note(&e.arena, &e.root.dirty, sizeof(uint64_t))
     e.root.dirty += 1
     if unlikely(e.root.watched) and e.touch_watched != NULL:
         e.touch_watched(e, db, key)
@@ -375,8 +388,10 @@ cdef void database_init(Database* db, uint32_t id) noexcept nogil:
 
 cdef void flush_database(Engine* e, Database* db, bint lazy) noexcept nogil:
     """Remove every key. Watchers must have been told."""
-    cdef Table keys = db.keys
-    e.root.dirty += keys.count
+    undo_note(&e.arena, &e.root.dirty, sizeof(uint64_t))
+    undo_note(&e.arena, db, sizeof(Database))
+    e.root.dirty += db.keys.count
+    # an undo log should not have to hold all that changes when a whole table is freed
+    if not (lazy or e.arena.undo != NULL) or not free_table_later(e, &db.keys):
+        free_table_now(e, &db.keys)
     database_init(db, db.id)
-    if not lazy or not free_table_later(e, &keys):
-        free_table_now(e, &keys)

@@ -5,20 +5,13 @@ A string value of any size is freed in one step and needs none of this.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
-from minikv_core.arena cimport arena_alloc, arena_at, arena_free
+from minikv_core.arena cimport arena_alloc, arena_at, arena_free, undo_note
 from minikv_core.engine cimport Engine
 from minikv_core.entry cimport Entry
 from minikv_core.keyspace cimport free_entry
 from minikv_core.memory cimport ctz
 from minikv_core.table cimport BUCKETS, Bucket, Segment, Table, match_tags, table_clear, table_next_segment
 from minikv_core.types cimport Ref
-
-cdef struct FreeNode:
-    Ref      next               # 0 = last
-    uint32_t unused
-    uint64_t position           # where freeing goes on (table_next_segment)
-    uint64_t left               # entries not freed yet
-    Table    table
 
 cdef bint free_table_later(Engine* e, const Table* t) noexcept nogil:
     cdef Ref ref
@@ -33,6 +26,7 @@ cdef bint free_table_later(Engine* e, const Table* t) noexcept nogil:
     node.position = 0
     node.left = t.count
     node.table = t[0]
+    undo_note(&e.arena, &e.root.free_queue, sizeof(Ref))
     e.root.free_queue = ref
     return True
 
@@ -65,9 +59,11 @@ cdef bint lazyfree_step(Engine* e, uint64_t most) noexcept nogil:
     while e.root.free_queue and freed < most:
         ref = e.root.free_queue
         node = <FreeNode*>arena_at(&e.arena, ref)
+        undo_note(&e.arena, node, sizeof(FreeNode))
         segment = table_next_segment(&e.arena, &node.table, &node.position)
         if segment == NULL:
             table_clear(&e.arena, &node.table)
+            undo_note(&e.arena, &e.root.free_queue, sizeof(Ref))
             e.root.free_queue = node.next
             arena_free(&e.arena, ref)
             continue

@@ -19,6 +19,12 @@ cdef extern from * nogil:
     #define minikv_ctz(x) __builtin_ctz(x)
     #define minikv_clz64(x) __builtin_clzll(x)
     #define minikv_popcount(x) __builtin_popcount(x)
+    /* A store that the compiler keeps behind all before it and in front of all after it: a process
+       killed between two instructions leaves the memory as the instructions so far have made it. */
+    static inline void minikv_publish(uint64_t *p, uint64_t v) {
+        __atomic_store_n(p, v, __ATOMIC_RELEASE);
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    }
     """
     void prefetch "minikv_prefetch"(const void* p)
     bint likely "minikv_likely"(bint x)
@@ -26,6 +32,7 @@ cdef extern from * nogil:
     int ctz "minikv_ctz"(uint32_t x)            # trailing zeros; x > 0
     int clz64 "minikv_clz64"(uint64_t x)        # leading zeros; x > 0
     int popcount "minikv_popcount"(uint32_t x)
+    void publish "minikv_publish"(uint64_t* p, uint64_t v)
 
 cdef inline uint16_t load_u16(const void* p) noexcept nogil:
     cdef uint16_t v

@@ -127,6 +127,9 @@ cdef void output_put_block(Output* o, Ref block, uint32_t start, uint32_t end) n
     cdef OutNode* node
     if start >= end:
         return
+    if o.arena.undo != NULL:        # several processes: a block must not depend on one that may be killed
+        output_put(o, arena_at(o.arena, block) + BLOCK_HEADER + start, end - start)
+        return
     # No byte can join a node with a block behind it: make that node just large enough.
     queue_bytes(o, o.base, <size_t>(o.pos - o.base), 0)
     o.pos = o.base

@@ -293,7 +293,7 @@ cdef int next_arg(Cursor* c, Slice* arg) noexcept nogil:
             return violation(c, b"unauthenticated bulk length")
         p.bulk = n
         c.pos = line_end + 2
-    if p.big or (p.bulk >= BIG_ARG and c.stop - c.pos < p.bulk + 2):
+    if p.big or (p.bulk >= BIG_ARG and c.arena.undo == NULL and c.stop - c.pos < p.bulk + 2):
         return read_big(c, arg)
     if c.stop - c.pos < p.bulk + 2:
         return PARSE_MORE

@@ -12,6 +12,7 @@ value is replaced, then what the command did ("set", "incrby", ...), then "expir
 from libc.math cimport isinf, isnan
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
+from minikv_core.arena cimport undo_note
 from minikv_core.engine cimport *
 from minikv_core.entry cimport EMBSTR_MAX, Entry, EntryView, entry_expiry, entry_kind, entry_view, load_int
 from minikv_core.expiretime cimport NO_UNIT, MILLIS, SECONDS, ExpiryUnit, expiry_unit, parse_expiry
@@ -672,6 +673,7 @@ cdef Status cmd_setrange(Session* s) noexcept nogil:
     p = string_for_update(e, s.db, key, &f, length)
     if p == NULL:
         return fail_status(s, NO_MEMORY)
+    undo_note(&e.arena, p + offset, value.len)
     memcpy(p + offset, value.ptr, value.len)
     tell(s, b"setrange", fresh)
     reply_int(&s.out, length)

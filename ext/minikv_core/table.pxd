@@ -15,7 +15,7 @@
 # Elements are entries (entry.pxd); the table stores their references and looks at their keys.
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from minikv_core.arena cimport Arena, arena_at
+from minikv_core.arena cimport Arena, arena_at, undo_note
 from minikv_core.entry cimport Entry, entry_key
 from minikv_core.hash cimport hash_bytes
 from minikv_core.memory cimport ctz, prefetch, same_bytes
@@ -46,6 +46,7 @@ cdef enum:
     ALL_SLOTS = 0xFFF       # one bit a slot
     MAX_SHIFT = 15          # buckets an entry may lie behind its home: what four bits can say
     SEGMENT_BYTES = 4096
+    SEGMENT_HEAD = 64       # bytes in front of its buckets
     MAX_DEPTH = 26          # directory of 2**26 segments; more cannot lie in an arena
 
 cdef struct Bucket:         # one cache line
@@ -85,13 +86,17 @@ ctypedef void (*VisitFn)(void* context, Ref ref) noexcept nogil
 
 cdef Status table_insert(Arena* a, Table* t, uint64_t hash, Ref ref, int64_t expiry_ms) noexcept nogil
 cdef void table_remove(Arena* a, Table* t, uint64_t hash, Slot* slot) noexcept nogil
-cdef void table_set_expiring(Table* t, Slot* slot, int64_t expiry_ms) noexcept nogil
+cdef void table_set_expiring(Arena* a, Table* t, Slot* slot, int64_t expiry_ms) noexcept nogil
 cdef void table_clear(Arena* a, Table* t) noexcept nogil
 cdef uint64_t table_scan(Arena* a, Table* t, uint64_t cursor, VisitFn visit, void* context) noexcept nogil
 cdef Ref table_random(Arena* a, Table* t, uint64_t* random_state) noexcept nogil
 cdef Segment* table_next_segment(Arena* a, Table* t, uint64_t* position) noexcept nogil
 cdef Segment* table_relocate(Arena* a, Table* t, Segment* s) noexcept nogil
 cdef int table_check(Arena* a, Table* t) noexcept nogil
+
+cdef inline void table_note(Arena* a, const Slot* slot) noexcept nogil:
+    """Say that the reference at a slot is about to change."""
+    undo_note(a, slot.bucket, sizeof(Bucket))
 
 cdef inline uint32_t spread(uint64_t hash) noexcept nogil:
     """Position of a hash in the directory's range [0, 2**32): 2 - 2**(1 - x) for x in [0, 1).

@@ -7,6 +7,7 @@ from minikv_core.arena cimport (arena_alloc, arena_check, arena_close, arena_fre
 from minikv_core.entry cimport (EntryView, entry_bytes, entry_clock, entry_expiry, entry_view, entry_write,
                                 int_width, load_int, store_int)
 from minikv_core.hash cimport HashSeed, fold, uint128_t
+from minikv_core.memory cimport unlikely
 from minikv_core.types cimport FORM_RAW, NO_MEMORY, OK, STRING
 
 cdef enum:
@@ -17,7 +18,7 @@ cdef enum:
     AHEAD = 16                  # entries prefetched while a segment is redistributed
     RANDOM_TRIES = 100
 
-if sizeof(Bucket) != 64 or sizeof(Segment) != SEGMENT_BYTES:
+if sizeof(Bucket) != 64 or sizeof(Segment) != SEGMENT_HEAD + BUCKETS * 64 or sizeof(Segment) != SEGMENT_BYTES:
     raise ImportError("table: unexpected struct layout")
 
 
@@ -52,13 +53,24 @@ cdef void reset_segment(Segment* s, uint8_t depth, uint32_t prefix) noexcept nog
 cdef void point_directory(Arena* a, Table* t, const Segment* s, Ref ref) noexcept nogil:
     """Let the part of the directory that a segment owns name it."""
     cdef Ref* directory = <Ref*>arena_at(a, t.directory)
-    cdef uint64_t i, first = <uint64_t>s.prefix << (t.depth - s.depth)
-    for i in range(first, first + (<uint64_t>1 << (t.depth - s.depth))):
+    cdef uint64_t i, first = <uint64_t>s.prefix << (t.depth - s.depth), count = <uint64_t>1 << (t.depth - s.depth)
+    undo_note(a, &directory[first], count * sizeof(Ref))
+    for i in range(first, first + count):
         directory[i] = ref
 
 
-cdef inline bint put(Segment* s, uint64_t hash, Ref ref, bint expires) noexcept nogil:
-    """Put a reference into its home bucket or the nearest one with room; False = none within MAX_SHIFT."""
+cdef void note_put(Arena* a, Segment* s, Bucket* b, Bucket* home) noexcept nogil:
+    undo_note(a, s, SEGMENT_HEAD)
+    undo_note(a, b, sizeof(Bucket))
+    if b != home:
+        undo_note(a, home, sizeof(Bucket))
+
+
+cdef inline bint put(Arena* a, Segment* s, uint64_t hash, Ref ref, bint expires) noexcept nogil:
+    """Put a reference into its home bucket or the nearest one with room; False = none within MAX_SHIFT.
+
+    a   NULL if the segment needs no notes
+    """
     cdef uint32_t home = home_of(hash), at = home, shift = 0, free, index
     cdef Bucket* b
     while True:
@@ -73,6 +85,8 @@ cdef inline bint put(Segment* s, uint64_t hash, Ref ref, bint expires) noexcept 
         if at == BUCKETS:
             at = 0
     index = ctz(free)
+    if a != NULL and unlikely(a.undo != NULL):
+        note_put(a, s, b, &s.buckets[home])
     b.tags[index] = tag_of(hash)
     b.refs[index] = ref
     if expires:
@@ -86,9 +100,11 @@ cdef inline bint put(Segment* s, uint64_t hash, Ref ref, bint expires) noexcept 
     return True
 
 
-cdef inline void drop(Segment* s, uint64_t hash, Bucket* b, uint32_t index) noexcept nogil:
+cdef inline void drop(Arena* a, Segment* s, uint64_t hash, Bucket* b, uint32_t index) noexcept nogil:
     """Free a slot; counts of expiries are the caller's."""
     cdef Bucket* home = &s.buckets[home_of(hash)]
+    if unlikely(a.undo != NULL):
+        note_put(a, s, b, home)
     b.tags[index] = 0
     b.refs[index] = 0
     b.expiring &= <uint16_t>~(1 << index)
@@ -110,8 +126,8 @@ cdef bint make_room(Arena* a, Segment* s, uint32_t home) noexcept nogil:
             prefetch(arena_at(a, b.refs[i]))
         for i in range(<uint32_t>SLOTS):
             hash = entry_hash(a, b.refs[i])
-            if put(s, hash, b.refs[i], (b.expiring >> i) & 1):
-                drop(s, hash, b, i)
+            if put(a, s, hash, b.refs[i], (b.expiring >> i) & 1):
+                drop(a, s, hash, b, i)
                 return True
     return False
 
@@ -122,7 +138,7 @@ cdef inline void count_expiry(Segment* s, int64_t expiry_ms) noexcept nogil:
 
 
 cdef bint distribute(Arena* a, const Segment* old, Segment* low, Segment* high, uint32_t bit) noexcept nogil:
-    """Put a segment's entries into two others, by one bit of their positions; False = no room.
+    """Put a segment's entries into two others, new or noted, by one bit of their positions; False = no room.
 
     The entries are scattered over memory: they are asked for AHEAD of their turn.
     """
@@ -147,7 +163,7 @@ cdef bint distribute(Arena* a, const Segment* old, Segment* low, Segment* high, 
             prefetch(arena_at(a, refs[i + AHEAD]))
         hash = entry_hash(a, refs[i])
         into = high if (spread(hash) >> bit) & 1 else low
-        if not put(into, hash, refs[i], expires[i]):
+        if not put(NULL, into, hash, refs[i], expires[i]):
             return False
         if expires[i]:
             count_expiry(into, entry_expiry(<Entry*>arena_at(a, refs[i])))
@@ -166,6 +182,7 @@ cdef Status create(Arena* a, Table* t) noexcept nogil:
         if ref:
             arena_free(a, ref)
         return NO_MEMORY
+    undo_note(a, t, sizeof(Table))
     t.directory = directory
     t.segments = t.deepest = 1
     t.bytes = arena_size(a, directory) + sizeof(Segment)
@@ -189,6 +206,7 @@ cdef Status double_directory(Arena* a, Table* t) noexcept nogil:
     new = <Ref*>arena_at(a, grown)
     for i in range(size):
         new[2 * i] = new[2 * i + 1] = old[i]
+    undo_note(a, t, sizeof(Table))
     t.bytes += arena_size(a, grown) - arena_size(a, t.directory)
     arena_free(a, t.directory)
     t.directory = grown
@@ -209,6 +227,8 @@ cdef Status split(Arena* a, Table* t, Segment* s) noexcept nogil:
     if ref == 0:
         return NO_MEMORY
     high = <Segment*>arena_at(a, ref)
+    undo_note(a, t, sizeof(Table))
+    undo_note(a, s, sizeof(Segment))
     memcpy(&old, s, sizeof(Segment))
     reset_segment(s, <uint8_t>(old.depth + 1), old.prefix * 2)
     reset_segment(high, <uint8_t>(old.depth + 1), old.prefix * 2 + 1)
@@ -238,15 +258,16 @@ cdef Status table_insert(Arena* a, Table* t, uint64_t hash, Ref ref, int64_t exp
         return NO_MEMORY
     while True:
         s = segment_of(a, t, hash)
-        if put(s, hash, ref, expiry_ms >= 0):
+        if put(a, s, hash, ref, expiry_ms >= 0):
             break
         if make_room(a, s, home_of(hash)):
             continue
         if split(a, t, s) != OK:
             return NO_MEMORY
+    undo_note(a, t, sizeof(Table))
     t.count += 1
     if expiry_ms >= 0:
-        count_expiry(s, expiry_ms)
+        count_expiry(s, expiry_ms)      # put has noted the segment's head
         t.expiring += 1
     return OK
 
@@ -259,6 +280,8 @@ cdef bint join(Arena* a, Table* t, Segment* low, Segment* high) noexcept nogil:
     cdef Ref* directory = <Ref*>arena_at(a, t.directory)
     cdef Ref low_ref = directory[<uint64_t>low.prefix << (t.depth - low.depth)]
     cdef Ref high_ref = directory[<uint64_t>high.prefix << (t.depth - high.depth)]
+    undo_note(a, t, sizeof(Table))
+    undo_note(a, low, sizeof(Segment))
     memcpy(&old, low, sizeof(Segment))
     reset_segment(low, <uint8_t>(old.depth - 1), old.prefix >> 1)
     if not distribute(a, &old, low, low, 0) or not distribute(a, high, low, low, 0):
@@ -278,6 +301,8 @@ cdef void halve_directory(Arena* a, Table* t) noexcept nogil:
     cdef Ref* directory = <Ref*>arena_at(a, t.directory)
     cdef uint64_t size = <uint64_t>1 << (t.depth - 1), i
     cdef size_t before = arena_size(a, t.directory)
+    undo_note(a, t, sizeof(Table))
+    undo_note(a, directory, size * sizeof(Ref))
     for i in range(size):
         directory[i] = directory[2 * i]
     t.directory = arena_resize(a, t.directory, size * sizeof(Ref))
@@ -311,8 +336,8 @@ cdef void table_remove(Arena* a, Table* t, uint64_t hash, Slot* slot) noexcept n
     Segments may merge or go: no slot or segment of this table is valid afterwards.
     """
     cdef Segment* s = slot.segment
-    table_set_expiring(t, slot, -1)
-    drop(s, hash, slot.bucket, slot.index)
+    table_set_expiring(a, t, slot, -1)      # notes the table, too
+    drop(a, s, hash, slot.bucket, slot.index)
     t.count -= 1
     if t.count == 0:
         table_clear(a, t)
@@ -320,10 +345,13 @@ cdef void table_remove(Arena* a, Table* t, uint64_t hash, Slot* slot) noexcept n
         merge(a, t, s)
 
 
-cdef void table_set_expiring(Table* t, Slot* slot, int64_t expiry_ms) noexcept nogil:
+cdef void table_set_expiring(Arena* a, Table* t, Slot* slot, int64_t expiry_ms) noexcept nogil:
     """Note that the entry at a slot has got another expiry; -1 = none."""
     cdef Segment* s = slot.segment
     cdef uint16_t bit = <uint16_t>(1 << slot.index)
+    if unlikely(a.undo != NULL):
+        undo_note(a, t, sizeof(Table))
+        note_put(a, s, slot.bucket, slot.bucket)
     if slot.bucket.expiring & bit:
         slot.bucket.expiring &= <uint16_t>~bit
         s.expiring -= 1
@@ -348,6 +376,7 @@ cdef void table_clear(Arena* a, Table* t) noexcept nogil:
             position = end_of(s)
             arena_free(a, directory[start_of(s) >> (32 - t.depth)])
         arena_free(a, t.directory)
+    undo_note(a, t, sizeof(Table))
     memset(t, 0, sizeof(Table))
 
 
@@ -613,7 +642,7 @@ cdef class TableHandle:
         ref = self.new_entry(key, 0, expiry)
         arena_free(&self.arena, slot.bucket.refs[slot.index])
         slot.bucket.refs[slot.index] = ref
-        table_set_expiring(&self.table, &slot, expiry)
+        table_set_expiring(&self.arena, &self.table, &slot, expiry)
         return True
 
     def __contains__(self, bytes key):

@@ -17,7 +17,7 @@ had expired before WATCH changes nothing.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
-from minikv_core.arena cimport arena_alloc, arena_at, arena_free
+from minikv_core.arena cimport arena_alloc, arena_at, arena_free, undo_note
 from minikv_core.engine cimport (
     ALLOW_BUSY, Database, Engine, FAST, IN_MULTI, LOADING, NOSCRIPT, QUEUEING, Session, STALE,
 )
@@ -103,6 +103,8 @@ cdef void touch_key(Engine* e, Database* db, const Slice* key) noexcept nogil:
         free(name)
 
 cdef inline void touch_payload(Engine* e, char* payload, bint stored) noexcept nogil:
+    undo_note(&e.arena, &e.root.versions, sizeof(uint64_t))
+    undo_note(&e.arena, payload, PAYLOAD)
     e.root.versions += 1
     store_u64(payload + AT_CHANGED, e.root.versions)
     if stored:
@@ -184,6 +186,7 @@ cdef Status watch_key(Session* s, const Slice* key) noexcept nogil:
             if w.hash == hash and w.len == len and memcmp(w.name, name, len) == 0:
                 free(name)
                 return OK
+        undo_note(&e.arena, payload, PAYLOAD)
         store_u32(payload + AT_WATCHERS, load_u32(payload + AT_WATCHERS) + 1)
     elif not add_entry(e, hash, name, len):
         free(name)
@@ -219,6 +222,7 @@ cdef bint add_entry(Engine* e, uint64_t hash, const char* name, uint32_t len) no
     if table_insert(&e.arena, &e.root.watches, hash, ref, -1) != OK:
         arena_free(&e.arena, ref)
         return False
+    undo_note(&e.arena, &e.root.watched, sizeof(uint32_t))
     e.root.watched += 1
     return True
 
@@ -230,11 +234,13 @@ cdef void release_entry(Engine* e, const Watched* w) noexcept nogil:
     if not find_watched(e, w.hash, w.name, w.len, &slot, &payload):
         return
     left = load_u32(payload + AT_WATCHERS) - 1
+    undo_note(&e.arena, payload, PAYLOAD)
     store_u32(payload + AT_WATCHERS, left)
     if left == 0:
         ref = slot.bucket.refs[slot.index]
         table_remove(&e.arena, &e.root.watches, w.hash, &slot)
         arena_free(&e.arena, ref)
+        undo_note(&e.arena, &e.root.watched, sizeof(uint32_t))
         e.root.watched -= 1
 
 cdef bint watch_failed(const Session* s) noexcept nogil:

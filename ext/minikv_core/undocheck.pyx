@@ -1,0 +1,211 @@
+"""A check of the undo log, for the tests: is every byte that matters as it was before the changes?
+
+What matters is the arena's header and chunk table, the links of its free objects, and of each object
+the bytes in use, but for an entry's access clock. The objects are found by walking over the store,
+which shows at the same time that none has been lost.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp, memcpy
+from minikv_core.arena cimport (
+    CHUNK, CHUNK_SLAB, PAGE, Arena, ArenaHeader, Chunk, arena_at, arena_check, arena_free_now, arena_size,
+    later_frees,
+)
+from minikv_core.engine cimport Database, Engine, Root
+from minikv_core.entry cimport (
+    BLOCK_HEADER, Block, Entry, EntryView, entry_bytes, entry_expiry, entry_view,
+)
+from minikv_core.handle cimport EngineHandle
+from minikv_core.lazyfree cimport FreeNode
+from minikv_core.memory cimport ctz, load_u32
+from minikv_core.table cimport ALL_SLOTS, BUCKETS, Bucket, Segment, Table, match_tags, table_check, table_next_segment
+from minikv_core.types cimport FORM_BLOCK, OK, Ref
+from minikv_core.undo cimport undo_commit, undo_open, undo_rollback
+
+cdef enum:
+    CLOCK = 1               # the access clock's place in an entry
+    CLOCK_END = 4
+
+
+cdef class UndoCheck:
+    """Gives an engine's arena an undo log, and compares the arena with what it was."""
+    cdef EngineHandle handle
+    cdef Engine* engine
+    cdef Arena* arena
+    cdef char* before           # copy of the arena's used part
+    cdef dict objects           # of the copy: Ref -> (bytes in use, is an entry)
+
+    def __cinit__(self, EngineHandle handle, size_t reserve=1 << 30):
+        self.handle = handle
+        self.engine = &handle.engine
+        self.arena = &handle.engine.arena
+        if self.arena.undo == NULL and undo_open(self.arena, reserve) != OK:
+            raise MemoryError("the undo log's memory is refused")
+
+    def __dealloc__(self):
+        free(self.before)
+
+    def commit(self):
+        undo_commit(self.arena)
+
+    def begin_commit(self):
+        """Do all of a commit but its last step."""
+        cdef Ref* end = later_frees(self.arena.undo)
+        cdef uint64_t i
+        for i in range(self.arena.undo.frees):
+            arena_free_now(self.arena, (end - 1 - i)[0])
+
+    def rollback(self):
+        undo_rollback(self.arena)
+
+    @property
+    def used(self):
+        """Bytes of records."""
+        return self.arena.undo.used
+
+    @property
+    def frees(self):
+        """Objects that are to be freed at the commit."""
+        return self.arena.undo.frees
+
+    @property
+    def room(self):
+        return self.arena.undo.room
+
+    @room.setter
+    def room(self, uint64_t n):
+        """Let the log be full from so many bytes on: the process aborts when it would need more."""
+        self.arena.undo.room = n
+
+    def check(self):
+        """Whether arena and tables are consistent and nothing is lost; between sections only."""
+        cdef uint32_t i
+        assert arena_check(self.arena) == 0, f"arena_check: {arena_check(self.arena)}"
+        for i in range(self.engine.database_count):
+            assert table_check(self.arena, &self.engine.databases[i].keys) == 0, f"database {i}"
+        assert table_check(self.arena, &self.engine.root.watches) == 0, "watches"
+        self.walk()
+
+    def snapshot(self):
+        """Keep what the arena holds now; between sections only."""
+        cdef size_t n = <size_t>self.arena.head.high * CHUNK
+        self.check()
+        self.objects = self.walk()
+        free(self.before)
+        self.before = <char*>malloc(n)
+        if self.before == NULL:
+            raise MemoryError
+        memcpy(self.before, self.arena.base, n)
+
+    def compare(self):
+        """Raise AssertionError at the first byte that is not as it was at the snapshot."""
+        cdef uint32_t index
+        cdef Chunk* c
+        cdef Ref ref
+        self.same(0, (<ArenaHeader*>self.before).first_chunk * <size_t>CHUNK, "header")
+        index = self.arena.head.first_chunk
+        while index < self.arena.head.high:
+            c = &self.arena.chunks[index]
+            if c.state == CHUNK_SLAB:
+                self.same_links(index, c.free_head)
+                index += 1
+            else:                       # the rows inside of a run mean nothing
+                index += c.length
+        for ref, (length, is_entry) in self.objects.items():
+            if is_entry:
+                self.same(<size_t>ref << 3, CLOCK, "entry")
+                self.same((<size_t>ref << 3) + CLOCK_END, length - CLOCK_END, "entry")
+            else:
+                self.same(<size_t>ref << 3, length, "object")
+        self.check()
+
+    cdef same(self, size_t offset, size_t n, what):
+        cdef size_t i
+        if memcmp(self.before + offset, self.arena.base + offset, n) == 0:
+            return
+        i = 0
+        while self.before[offset + i] == self.arena.base[offset + i]:
+            i += 1
+        chunks = <char*>self.arena.chunks - self.arena.base
+        at = offset + i
+        if what == "header" and at >= <size_t>chunks:
+            what = f"chunk row {(at - chunks) // sizeof(Chunk)}, byte {(at - chunks) % sizeof(Chunk)}"
+        raise AssertionError(f"{what} at {offset}, byte {i} of {n}")
+
+    cdef same_links(self, uint32_t index, uint32_t next):
+        cdef size_t at
+        while next:
+            at = <size_t>index * CHUNK + (next - 1) * 8
+            self.same(at, 4, "link")
+            next = load_u32(self.arena.base + at)
+
+    # ------------------------------------------------------------ which objects there are
+
+    cdef dict walk(self):
+        """All objects of the store; their sizes must add up to what the arena says."""
+        cdef dict objects = {}
+        cdef dict holders = {}
+        cdef Root* root = self.engine.root
+        cdef FreeNode* node
+        cdef uint32_t i
+        cdef uint64_t used = (sizeof(ArenaHeader) + PAGE - 1) // PAGE * PAGE
+        cdef Ref ref = root.free_queue
+        objects[self.arena.head.root] = (sizeof(Root), False)
+        objects[root.database] = (root.databases * sizeof(Database), False)
+        for i in range(root.databases):
+            self.walk_table(&self.engine.databases[i].keys, 0, objects, holders)
+        self.walk_table(&root.watches, 0, objects, holders)
+        while ref:
+            node = <FreeNode*>arena_at(self.arena, ref)
+            add(objects, ref, sizeof(FreeNode), False)
+            self.walk_table(&node.table, node.position, objects, holders)
+            ref = node.next
+        for ref, n in holders.items():
+            assert (<Block*>arena_at(self.arena, ref)).holders == n, f"block {ref} has {n} holders"
+        for ref in objects:
+            used += arena_size(self.arena, ref)
+        assert used == self.arena.head.used, f"{self.arena.head.used} bytes are in use, {used} are reached"
+        return objects
+
+    cdef walk_table(self, Table* t, uint64_t first, dict objects, dict holders):
+        """first   position from which on the entries are there"""
+        cdef uint64_t position = 0, start
+        cdef uint32_t i, mask
+        cdef Ref* directory = <Ref*>arena_at(self.arena, t.directory)
+        cdef Segment* segment
+        cdef Bucket* b
+        if t.directory == 0:
+            return
+        add(objects, t.directory, sizeof(Ref) << t.depth, False)
+        while True:
+            start = position
+            segment = table_next_segment(self.arena, t, &position)
+            if segment == NULL:
+                return
+            add(objects, directory[start >> (32 - t.depth)], sizeof(Segment), False)
+            if start < first:
+                continue
+            for i in range(<uint32_t>BUCKETS):
+                b = &segment.buckets[i]
+                mask = ~match_tags(b.tags, 0) & ALL_SLOTS
+                while mask:
+                    self.walk_entry(b.refs[ctz(mask)], objects, holders)
+                    mask &= mask - 1
+
+    cdef walk_entry(self, Ref ref, dict objects, dict holders):
+        cdef Entry* entry = <Entry*>arena_at(self.arena, ref)
+        cdef EntryView v
+        cdef Ref block
+        entry_view(entry, &v)
+        add(objects, ref, entry_bytes(v.klen, v.vlen, entry_expiry(entry)), True)
+        if v.form == FORM_BLOCK:
+            block = load_u32(v.value)
+            if block not in holders:
+                add(objects, block, BLOCK_HEADER + load_u32(v.value + 4), False)
+            holders[block] = holders.get(block, 0) + 1
+
+
+cdef add(dict objects, Ref ref, size_t length, bint is_entry):
+    assert ref not in objects, f"object {ref} is reached twice"
+    objects[ref] = (length, is_entry)
