@@ -16,11 +16,8 @@ LAYERS = (
     "expiretime keygroup t_string t_string_lcs generic expire scan "
     "pubsub watch transaction monitor connection",
     "pycommand handle places inspection reactor commandflags sessionhandle pysession",
-<<<<<<< /tmp/w/threads/tests/test_layers.py
-    "undocheck watched io_epoll io_poll io_select io_spin io_uring io_blocking io_actor blockingworker io_thread io_reactors",
-=======
-    "undocheck watched io_epoll io_poll io_select io_spin io_uring io_blocking io_actor loadconn loadgen",
->>>>>>> /work/main/tests/test_layers.py
+    "undocheck watched io_epoll io_poll io_select io_spin io_uring io_blocking io_actor "
+    "blockingworker io_thread io_reactors loadconn loadgen",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
 MODULES = sorted({path.stem for path in CORE.glob("*.p[yx][xd]")} - {"__init__"})

@@ -71,10 +71,13 @@ cdef int64_t engine_timers(Engine* e) noexcept nogil:
             compact_slice(e, now)
         if e.compacting and e.compact_due_us < next_due:
             next_due = e.compact_due_us
+    e.wakes_ms = INT64_MAX
     if next_due == INT64_MAX:
         return -1
     now = monotonic_us()
-    return next_due - now if next_due > now else 0
+    wait = next_due - now if next_due > now else 0
+    e.wakes_ms = e.now_ms + wait // 1000
+    return wait
 
 cdef int64_t session_timers(Engine* e, int64_t now) noexcept nogil:
     """The timers of a process whose master looks after the store."""
@@ -88,6 +91,22 @@ cdef int64_t session_timers(Engine* e, int64_t now) noexcept nogil:
             e.end_pause(e)
         e.cron_due_us = now + (1000000 // e.config.hz if e.gate & GATE_PAUSED else IDLE_TICK_US)
     return e.cron_due_us - now
+
+cdef void engine_alarm(Engine* e) noexcept nogil:
+    """Wake the worker that runs the timers if it sleeps past the time at which they have work.
+
+    Between two rounds of expiry it is left alone.
+    """
+    cdef bint soon = e.cron_due_us == 0 or e.root.free_queue or (e.resting and e.stats.commands != e.commands_at_tick)
+    cdef uint32_t i
+    if e.timekeeper == NULL or (e.wakes_ms - e.now_ms <= ROUND_US // 1000 and not e.stopping):
+        return
+    if e.config.active_expire and e.gate & GATE_PAUSED == 0:
+        for i in range(e.database_count):
+            soon = soon or e.databases[i].next_expiry < e.wakes_ms
+    if soon or e.stopping:
+        e.wakes_ms = 0
+        e.timekeeper.wake(e.timekeeper)
 
 # ---------------------------------------------------------------- tick
 
