@@ -1,6 +1,7 @@
 """From the tree to an installation: source distribution, wheel, a new environment, a server."""
 
 import contextlib
+import os
 import re
 import signal
 import socket
@@ -16,11 +17,14 @@ import pytest
 import minikv
 
 ROOT = Path(__file__).parent.parent
+OUTSIDE = {
+    name: value for name, value in os.environ.items() if name != "PYTHONPATH"
+}  # else the tree is found
 pytestmark = [pytest.mark.packaging, pytest.mark.timeout(600)]
 
 
 def run(*words, **options):
-    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, **options)
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, env=OUTSIDE, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -78,7 +82,9 @@ def test_installation(environment, tmp_path):
         rf"minikv server v={re.escape(minikv.__version__)} ", run(command, "--version", cwd=tmp_path)
     )
     path = tmp_path / "minikv.sock"
-    with subprocess.Popen([command, "--port", "0", "--unixsocket", path], cwd=tmp_path) as process:
+    with subprocess.Popen(
+        [command, "--port", "0", "--unixsocket", path], cwd=tmp_path, env=OUTSIDE
+    ) as process:
         deadline = time.monotonic() + 60
         with contextlib.closing(socket.socket(socket.AF_UNIX)) as client:
             while client.connect_ex(str(path)):
