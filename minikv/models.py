@@ -6,10 +6,13 @@ A row drives the setting `io`, the choice at the start, `minikv compare` and the
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
+
+from .errors import StartError
 
 if TYPE_CHECKING:
     from .server import Server
@@ -67,6 +70,22 @@ def _model(module: str, name: str) -> Callable[[Server], Runner]:
     return make
 
 
+def _uring(server: Server) -> Runner:
+    from minikv_core.proactor import Proactor
+
+    try:
+        return Proactor(server.engine)
+    except OSError as error:
+        reason = NO_URING.get(error.errno or 0, error.strerror)
+        raise StartError(f"The I/O model uring can't be used: {reason}") from None
+
+
+NO_URING = {
+    errno.ENOSYS: "this kernel has no io_uring",
+    errno.EPERM: "io_uring is forbidden here, by kernel.io_uring_disabled or a container's filter",
+    errno.EINVAL: "this kernel's io_uring is too old, Linux 6.1 is needed",
+}
+
 MODELS = {
     model.name: model
     for model in (
@@ -99,6 +118,12 @@ MODELS = {
             "non-blocking sockets asked in turn, no multiplexing: never sleeps",
             "ext/minikv_core/io_spin.pyx",
             _reactor("spin", "io_spin"),
+        ),
+        Model(
+            "uring",
+            "a proactor on io_uring: the kernel accepts, receives and sends; one system call a turn",
+            "ext/minikv_core/io_uring.pyx",
+            _uring,
         ),
         Model(
             "actor",

@@ -12,11 +12,11 @@ LAYERS = (
     "entry table",
     "output reply parser decode",
     "engine board keyspace lazyfree eviction",
-    "registry session worker cron peer acceptor accept_thread connection_actor",
+    "registry session worker cron peer acceptor uring accept_thread connection_actor",
     "expiretime keygroup t_string t_string_lcs generic expire scan "
     "pubsub watch transaction monitor connection",
     "pycommand handle places inspection reactor commandflags sessionhandle pysession",
-    "undocheck watched io_epoll io_poll io_select io_spin io_uring io_blocking io_actor "
+    "undocheck watched io_epoll io_poll io_select io_spin io_uring proactor io_blocking io_actor "
     "blockingworker io_thread io_reactors loadconn loadgen",
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
