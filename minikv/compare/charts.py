@@ -162,7 +162,7 @@ def latencies(run: Run, scenario: Scenario) -> Spec | None:
     shape = {
         "field": "percentile",
         "type": "nominal",
-        "scale": {"domain": list(LATENCIES.values()), "range": ["circle", "triangle-right", "stroke"]},
+        "scale": {"domain": list(LATENCIES.values()), "range": ["circle", "triangle-right", "diamond"]},
         "legend": {
             "orient": "bottom",
             "title": None,
@@ -189,6 +189,8 @@ def panels(run: Run, scenario: Scenario) -> list[Spec]:
         candidates = [bars(run, scenario, name) for name in ("kib_per_connection", "idle_cpu", "threads")]
     else:
         candidates = [bars(run, scenario, "rps"), bars(run, scenario, "cpu_us"), latencies(run, scenario)]
+        if scenario.traced:
+            candidates.append(bars(run, scenario, "syscalls"))
     return [spec for spec in candidates if spec is not None]
 
 

@@ -16,10 +16,11 @@ from minikv.version import __version__
 
 GLANCE = {"rps": "requests per second", "cpu_us": "server CPU per request, µs", "p99_ms": "latency p99, ms"}
 DETAILS = [name for name in METRICS if name not in ("server_busy", "load_busy")]
-PICTURED = "conns-50"  # the scenario of the picture
+PICTURED = "conns-50"  # the scenario of the picture, and the one that the page opens with
 CALLS_SHOWN = 6  # system calls of a request that the page names
 FEWEST_CALLS = 0.005  # per request: rarer ones are timers
-PICTURE_WIDTH = 380  # pixels a chart
+PICTURE_PANELS = 3
+PICTURE_WIDTH = 380  # pixels a panel
 
 
 def write(run: Run, folder: Path) -> list[Path]:
@@ -67,7 +68,6 @@ def as_html(run: Run) -> str:
     return environment.get_template("report.html").render(
         version=__version__,
         run=run,
-        quick=run.scale.rounds == 1,
         glances=[_glance(run, metric, title) for metric, title in GLANCE.items()],
         groups=[_group(run, group, specs) for group in GROUPS if _members(run, group.name)],
         failures=_failures(run),
@@ -119,6 +119,7 @@ def _group(run: Run, group: Group, specs: dict[str, Any]) -> dict[str, Any]:
     return {
         "group": group,
         "scenarios": members,
+        "chosen": next((scenario for scenario in members if scenario.name == PICTURED), members[0]),
         "tables": {scenario.name: _details(run, scenario) for scenario in members},
         "panels": {scenario.name: len(specs[scenario.name]) for scenario in members},
     }
@@ -145,14 +146,20 @@ def _details(run: Run, scenario: Scenario) -> dict[str, Any]:
             for call, count in run.results.calls(key).items()
             if count >= FEWEST_CALLS
         ]
-        rows.append((name, cells, ", ".join(calls[:CALLS_SHOWN]), run.results.failure(key)))
+        untold = "no time was left" if key in run.results.skipped and key not in run.results.readings else ""
+        rows.append((name, cells, ", ".join(calls[:CALLS_SHOWN]), run.results.failure(key) or untold))
     reasons = {
         f"{metric.title} of {name}: {reason}": None
         for metric in metrics
         for name, key in keys.items()
         if (reason := run.results.unknown(key, metric.name))
     }
-    return {"metrics": metrics, "rows": rows, "reasons": list(reasons)}
+    return {
+        "metrics": metrics,
+        "rows": rows,
+        "reasons": list(reasons),
+        "has_failures": any(failure for *_, failure in rows),
+    }
 
 
 def _failures(run: Run) -> list[tuple[str, str, str]]:
@@ -167,7 +174,7 @@ def _failures(run: Run) -> list[tuple[str, str, str]]:
 def _pictures(run: Run, folder: Path) -> list[Path]:
     """The charts of one scenario, side by side, for each theme."""
     scenario = next((scenario for scenario in run.scenarios if scenario.name == PICTURED), None)
-    specs = charts.panels(run, scenario) if scenario else []
+    specs = charts.panels(run, scenario)[:PICTURE_PANELS] if scenario else []
     paths = []
     for theme in charts.COLOURS if specs else ():
         side_by_side = {

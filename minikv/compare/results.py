@@ -22,7 +22,7 @@ class Metric:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("rps", "requests per second", "requests/s", 0, lower_is_better=False),
+        Metric("rps", "requests per second", "", 0, lower_is_better=False),
         Metric("cpu_us", "server CPU per request", "µs", 2),
         Metric("p50_ms", "latency p50", "ms", 3),
         Metric("p99_ms", "latency p99", "ms", 3),

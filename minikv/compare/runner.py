@@ -9,6 +9,8 @@ from minikv.compare.results import Results
 from minikv.compare.scenarios import Scale, Scenario
 from minikv.compare.targets import Target
 
+BUSY_LOAD = 0.7  # load average of the minute before the start from which on the machine was not idle
+
 
 @dataclass(frozen=True)
 class Run:
@@ -19,6 +21,10 @@ class Run:
     targets: Sequence[Target]
     scale: Scale
     results: Results
+
+    def was_busy(self) -> bool:
+        """Whether other work may have disturbed the figures."""
+        return float(self.facts["load average at the start"]) > BUSY_LOAD
 
     def names(self) -> list[str]:
         return [target.name for target in self.targets]

@@ -165,5 +165,5 @@ QUICK = Scale(
     trace=0.15,
     stop=1.0,
     rounds=1,
-    limit=165,
+    limit=150,
 )

@@ -100,5 +100,9 @@ def print_run(run: Run) -> None:
         if table is not None:
             console.print(table)
     console.print(LEGEND)
+    if run.was_busy():
+        console.print(
+            "the machine was busy with other work at the start: throughput and latency suffer from it"
+        )
     for line in run.remarks():
         console.print(line, markup=False)

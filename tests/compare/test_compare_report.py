@@ -47,7 +47,13 @@ def run() -> Run:
     none = Reading(failure="no request was answered", unknown={"syscalls": "strace is not installed"})
     results.readings["slow", "prefork"] = [none]
     results.skipped["paced", "spin"] = None
-    return Run({"processor": "one <fast> core"}, list(SCENARIOS.values()), TARGETS, QUICK, results)
+    return Run(
+        {"processor": "one <fast> core", "load average at the start": "0.10"},
+        list(SCENARIOS.values()),
+        TARGETS,
+        QUICK,
+        results,
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,7 +74,7 @@ def test_short(value: float, text: str) -> None:
 def test_every_chart_compiles(run: Run) -> None:
     for scenario in run.scenarios:
         panels = charts.panels(run, scenario)
-        assert len(panels) == 3
+        assert len(panels) == (4 if scenario.traced else 3)
         for spec in panels:
             for theme in charts.COLOURS:
                 drawn = vl_convert.vegalite_to_svg(charts.coloured(spec | {"width": 300}, theme))
@@ -120,7 +126,7 @@ def test_json_has_everything(run: Run) -> None:
     first = document["readings"][0]
     assert (first["scenario"], first["model"], first["medians"]["rps"]) == ("conns-1", "epoll", 37_500)
     assert [turn["values"]["rps"] for turn in first["turns"]] == [50_000, 25_000]
-    assert document["facts"] == {"processor": "one <fast> core"}
+    assert document["facts"]["processor"] == "one <fast> core"
 
 
 class Links(HTMLParser):
