@@ -87,7 +87,7 @@ cdef struct Tally:
     uint64_t refused            # connections that could not be made
     uint64_t overdue            # paced requests not sent in their time: the reply before was still owed
     uint64_t slow_requests      # answered rightly on slow connections
-    uint64_t unanswered         # connections owed an answer when the run was given up
+    uint64_t unanswered         # connections owed an answer, or not even opened, when the run was given up
 
 cdef struct Load:
     int         epoll
@@ -104,8 +104,8 @@ cdef struct Load:
     uint32_t    sockets         # made so far: chooses the address of the next
     int         opened          # connections asked for so far
     int         opening         # of these, without a first answer
-    int         window          # bound of `opening`
     int64_t     progress_ns     # when one last answered
+    bint        greeting        # connections are being opened, and first answers awaited
     bint        sending
     int         kicked          # connections that this run has started
     uint64_t    left            # requests that may still be sent

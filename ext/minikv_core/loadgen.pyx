@@ -17,8 +17,8 @@ import time
 
 cdef enum:
     EVENTS = 512
-    OPENING = 64                # connections that may be without their first answer at a time
-    STALL_NS = 200000000        # without any such answer for so long, twice as many may be
+    OPENING = 384               # connections that may be without their first answer at a time: a usual backlog is 511
+    PATIENCE_NS = 1500000000    # without any first answer for so long, no more are waited for
     KICKS = 256                 # connections started between two looks at what has arrived
     SLICE_NS = 100000000        # between two looks at Python's signals
 
@@ -42,11 +42,8 @@ cdef void visit(Load* g, Sweep* s, int64_t now) noexcept nogil:
             if c.out_sent < c.out_length:
                 flush(g, c, c.out_sent + 1)
 
-cdef void open_more(Load* g, int64_t now) noexcept nogil:
-    if now - g.progress_ns > STALL_NS:      # a server that answers few at a time: the others wait their turn
-        g.window = min(2 * g.window, g.count)
-        g.progress_ns = now
-    while g.opened < g.count and g.opening < g.window:
+cdef void open_more(Load* g) noexcept nogil:
+    while g.opened < g.count and g.opening < OPENING:
         g.opened += 1
         open_conn(g, &g.conns[g.opened - 1])
 
@@ -65,7 +62,7 @@ cdef void turn(Load* g, int64_t now, int64_t end) noexcept nogil:
     cdef epoll_event events[EVENTS]
     cdef int i, n, timeout = <int>((end - now) // 1000000) + 1
     if g.opened < g.count:
-        open_more(g, now)
+        open_more(g)
         timeout = 1
     if g.sending:
         kick(g)
@@ -79,17 +76,21 @@ cdef void turn(Load* g, int64_t now, int64_t end) noexcept nogil:
     for i in range(n):
         handle_event(g, <Conn*>events[i].data.ptr, events[i].events)
 
-cdef inline bint is_done(const Load* g) noexcept nogil:
-    """Whether nothing more can come of waiting: all answered, and nothing to be sent."""
-    if g.opened < g.count or g.outstanding:
+cdef inline bint is_done(const Load* g, int64_t now) noexcept nogil:
+    """Whether nothing more can come of waiting."""
+    if g.outstanding:
         return False
-    return (g.left == 0 and g.kicked == g.count) if g.sending else g.opening == 0
+    if g.sending:
+        return g.left == 0 and g.kicked == g.count
+    if g.greeting and now - g.progress_ns < PATIENCE_NS:
+        return g.opened == g.count and g.opening == 0
+    return True
 
 cdef bint go_on(Load* g, int64_t end) noexcept nogil:
     """Work for at most SLICE_NS; whether there is more to do before `end`."""
     cdef int64_t now = now_ns(), slice_end = min(end, now + SLICE_NS)
     while now < slice_end:
-        if is_done(g):
+        if is_done(g, now):
             return False
         turn(g, now, slice_end)
         now = now_ns()
@@ -144,7 +145,7 @@ cdef class LoadGenerator:
         g.server.sin_port = htons(<uint16_t>port)
         g.server.sin_addr.s_addr = htonl(0x7f000001)
         g.count, g.slow, g.pipeline, g.churn, g.key_count = connections + slow, slow, pipeline, churn, keys
-        g.random, g.window = 0x9e3779b9, OPENING
+        g.random = 0x9e3779b9
         room = max(14, *(len(request) for request, _, _ in templates)) * pipeline
         g.conns = <Conn*>calloc(<size_t>g.count, sizeof(Conn))
         self.slab = calloc(<size_t>g.count, <size_t>(pipeline * (sizeof(uint32_t) + 1) + room))
@@ -176,9 +177,14 @@ cdef class LoadGenerator:
         free(self.load.buffer)
 
     def connect(self, double seconds):
-        """Open all connections and wait for each one's first answer, so long at most; returns a report."""
+        """Open all connections and wait for each one's first answer, so long at most; returns a report.
+
+        It gives up early when none has come for PATIENCE_NS.
+        """
         self._begin(False, 0)
+        self.load.greeting = True
         self._work(seconds)
+        self.load.greeting = False
         return self._report()
 
     def run(self, double seconds, *, uint64_t requests=0, double drain=2.0):
@@ -221,7 +227,7 @@ cdef class LoadGenerator:
         standing = 0
         for i in range(self.load.slow, self.load.count):
             c = &self.load.conns[i]
-            if c.stage == CONNECTING or c.stage == WAITING:
+            if c.stage == CONNECTING or c.stage == WAITING or i >= self.load.opened:
                 self.load.tally.unanswered += 1
             elif c.stage == READY:
                 standing += 1

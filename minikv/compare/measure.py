@@ -72,7 +72,7 @@ def _take(turn: Turn) -> None:
     window = scale.paced if scenario.paced_ms else scale.window * scenario.lengthened
     before, start = processes.usage(turn.server.pid), time.monotonic()
     if scenario.idle:
-        done = turn.load.run(scale.connect, requests=turn.connections, drain=scale.drain)
+        done = turn.load.run(scale.connect, requests=max(1, opened["standing"]), drain=scale.drain)
     else:
         done = turn.load.run(window, drain=scale.drain)
     elapsed = time.monotonic() - start
