@@ -32,6 +32,9 @@ COMMON_OPTIONS = {
     "protected-mode": "no",  # connections come from many loopback addresses
     "enable-debug-command": "yes",  # DEBUG SLEEP is the work that blocks
 }
+MODEL_OPTIONS = {
+    "prefork": {"pm": "static"},  # all workers from the start: they come a few a second otherwise
+}
 
 
 def find_targets(names: Sequence[str]) -> tuple[list[Target], list[str]]:
@@ -41,8 +44,10 @@ def find_targets(names: Sequence[str]) -> tuple[list[Target], list[str]]:
         if name in MODELS:
             model = MODELS[name]
             command = (sys.executable, "-m", "minikv")
-            options = COMMON_OPTIONS | {"io": name}
-            found.append(Target(name, model.summary, command, model.source, options=options))
+            own = MODEL_OPTIONS.get(name, {})
+            here = "".join(f"; here with {setting} {value}" for setting, value in own.items())
+            options = COMMON_OPTIONS | own | {"io": name}
+            found.append(Target(name, model.summary + here, command, model.source, options=options))
             continue
         peer = find_peer(name)
         if isinstance(peer, Peer):
