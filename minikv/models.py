@@ -126,6 +126,18 @@ MODELS = {
             _uring,
         ),
         Model(
+            "thread",
+            "a thread for each connection, which waits for its client with blocking calls",
+            "ext/minikv_core/io_thread.pyx",
+            _model("minikv_core.io_thread", "Threads"),
+        ),
+        Model(
+            "reactors",
+            "a main reactor that accepts, and sub-reactors in threads that own connections",
+            "ext/minikv_core/io_reactors.pyx",
+            _model("minikv_core.io_reactors", "Reactors"),
+        ),
+        Model(
             "actor",
             "a connection is two threads, the store is one; they share nothing but messages, and no lock",
             "ext/minikv_core/io_actor.pyx",

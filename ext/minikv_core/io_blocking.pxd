@@ -1,5 +1,5 @@
 # Serving one connection with blocking calls, for the models thread, fork and prefork.
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from minikv_core.engine cimport Engine, Session, Worker
 
 cdef enum End:                  # why a connection ended
@@ -18,7 +18,9 @@ cdef struct Blocking:           # a thread or process that serves one connection
     bint     alone              # the only worker of its process: runs the timers, shows itself in its place
     bint     stopping
     End      end                # why the connection ends
-    int64_t  heard_us           # monotonic time of the last bytes received
+    int64_t  silent_us          # monotonic time since when the client has sent nothing
+    int64_t  heard_us           # ... at which it sent what is being answered; 0 = nothing is
+    uint64_t commands           # that were in it
     int64_t  wait_us            # until the timers have work; of one that is alone
 
 cdef bint blocking_open(Blocking* b, Engine* e) noexcept nogil      # False = no memory

@@ -21,7 +21,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 from minikv_core.clock cimport monotonic_us
-from minikv_core.cron cimport engine_alarm, engine_timers
+from minikv_core.cron cimport count_turn, engine_alarm, engine_timers
 from minikv_core.engine cimport *
 from minikv_core.output cimport output_pending, output_sent
 from minikv_core.reactor cimport RECEIVE_BYTES, send_output
@@ -122,32 +122,29 @@ cdef ssize_t receive(Blocking* b, int fd, bint listening) noexcept nogil:
 
 cdef End blocking_serve(Blocking* b, Session* s) noexcept nogil:
     cdef Worker* w = &b.worker
+    cdef Next following = TO_SEND
     cdef int failure
     cdef ssize_t n
-    cdef Next following
-    b.session = s
     b.end = END_CLOSED
-    b.heard_us = monotonic_us()
+    b.heard_us = 0
+    b.silent_us = monotonic_us()
     set_deadline(s.fd, SO_SNDTIMEO, w.engine.config.send_timeout * 1000000)
     set_deadline(s.fd, SO_RCVTIMEO, TICK_US if b.alone else w.engine.config.receive_timeout * 1000000)
     if b.alone:
         w.engine.place.state = PLACE_ACTIVE
         w.engine.place.accepted += 1
-    while True:
-        n = send_output(s) if output_pending(&s.out) else 0
-        failure = errno
-        engine_enter(w)
-        sent(b, s, n, failure)
-        following = look_around(b, s)
-        engine_leave(w)
+    while following != TO_END:
         if following == TO_SEND:
-            continue
-        if following == TO_END:
-            break
-        n = receive(b, s.fd, following == TO_LISTEN)
-        failure = errno
-        engine_enter(w)
-        received(b, s, n, failure)
+            n = send_output(s) if output_pending(&s.out) else 0
+            failure = errno
+            engine_enter(w)
+            sent(b, s, n, failure)
+            following = look_around(b, s)
+        else:
+            n = receive(b, s.fd, following == TO_LISTEN)
+            failure = errno
+            engine_enter(w)
+            following = received(b, s, n, failure)
         engine_leave(w)
     end_connection(b, s)
     return b.end
@@ -168,7 +165,11 @@ cdef void sent(Blocking* b, Session* s, ssize_t n, int failure) noexcept nogil:
 cdef Next look_around(Blocking* b, Session* s) noexcept nogil:
     """Take what others have left, and say what is to be done next."""
     cdef Engine* e = s.engine
-    cdef bint listening
+    b.session = s
+    if b.heard_us:
+        b.silent_us = monotonic_us()
+        count_turn(e, <uint64_t>(b.silent_us - b.heard_us), b.commands)
+        b.heard_us = 0
     if b.alone:
         e.place.busy_since_us = 0
         b.wait_us = engine_timers(e)
@@ -179,12 +180,12 @@ cdef Next look_around(Blocking* b, Session* s) noexcept nogil:
         s.flags &= ~<uint32_t>IN_READY
         if s.gate & STOP == 0 and s.flags & TO_RESUME:
             session_resume(s)
+            b.silent_us = monotonic_us()
         session_take_pushes(s)
     if (e.stopping or b.stopping) and s.gate & (CLOSE_AFTER | CLOSE_NOW) == 0:
         b.end = END_STOPPED
         session_close(s, True)
-    listening = s.flags & (IS_PUBSUB | IS_MONITOR) != 0 or s.gate & WAITING != 0
-    if listening and not need_pipe(b):
+    if is_listening(s) and not need_pipe(b):
         session_close(s, False)
     if s.gate & CLOSE_NOW:
         return TO_END
@@ -192,33 +193,42 @@ cdef Next look_around(Blocking* b, Session* s) noexcept nogil:
         return TO_SEND
     if s.gate & CLOSE_AFTER:
         return TO_END
-    return TO_LISTEN if listening else TO_RECEIVE
+    return TO_LISTEN if is_listening(s) else TO_RECEIVE
 
-cdef void received(Blocking* b, Session* s, ssize_t n, int failure) noexcept nogil:
+cdef Next received(Blocking* b, Session* s, ssize_t n, int failure) noexcept nogil:
     """Run what came, or see why nothing did."""
     cdef Engine* e = s.engine
+    cdef uint64_t commands = e.stats.commands
     refresh_clock(e)
     if s.gate & (CLOSE_AFTER | CLOSE_NOW):
-        return                              # it was shut down
-    if n > 0:
+        pass                                # it was shut down
+    elif n > 0:
         b.heard_us = monotonic_us()
         e.stats.reads += 1
         if b.alone:
             e.place.requests += 1
             e.place.busy_since_us = b.heard_us
         session_feed(s, b.buffer, <size_t>n)
+        b.commands = e.stats.commands - commands
     elif n == 0:
         b.end = END_PEER
         s.flags |= PEER_DONE
         session_close(s, True)
     elif failure == EAGAIN:
-        if (e.config.receive_timeout and s.flags & (IS_PUBSUB | IS_MONITOR) == 0 and s.gate & WAITING == 0
-                and monotonic_us() - b.heard_us >= e.config.receive_timeout * 1000000):
+        if is_silent(b, s):
             b.end = END_SILENT
             session_close(s, False)
     elif failure != EINTR:
         b.end = END_PEER
         session_close(s, False)
+    return TO_END if s.gate & CLOSE_NOW else TO_SEND
+
+cdef bint is_silent(const Blocking* b, const Session* s) noexcept nogil:
+    cdef int64_t most = s.engine.config.receive_timeout * 1000000
+    return most and not is_listening(s) and monotonic_us() - b.silent_us >= most
+
+cdef inline bint is_listening(const Session* s) noexcept nogil:
+    return s.flags & (IS_PUBSUB | IS_MONITOR) != 0 or s.gate & WAITING != 0
 
 cdef void end_connection(Blocking* b, Session* s) noexcept nogil:
     """Close a connection so that what was sent arrives: our end first, then what the peer still says."""

@@ -195,9 +195,11 @@ cdef class SessionView:
             "created_ms": s.created_ms, "active_ms": s.active_ms,
             "input": request_bytes(s) if s == s.engine.current else s.inbox_len + parser_big_bytes(&s.parser),
             "input_room": s.inbox_room + (s.parser.bulk + 2 if s.parser.big else 0), "args": args_bytes(s),
-            "out_buffer": <size_t>(s.out.pos - s.out.base), "out_nodes": s.out.nodes, "out_bytes": s.out.held,
-            "pending": output_pending(&s.out), "memory": session_memory(s), "channels": subscription_count(s, CHANNEL),
-            "patterns": subscription_count(s, PATTERN), "shard_channels": subscription_count(s, SHARD),
+            "out_buffer": <size_t>(s.out.pos - s.out.base),
+            "out_nodes": s.out.nodes + (s.pushes.nodes if s.pushes != NULL else 0), "out_bytes": queue_bytes(s),
+            "pending": output_pending(&s.out), "memory": session_memory(s),
+            "channels": subscription_count(s, CHANNEL), "patterns": subscription_count(s, PATTERN),
+            "shard_channels": subscription_count(s, SHARD),
             "queued": s.queued_bytes, "queued_commands": queued_count(s), "watched": watch_count(s),
             "watch_failed": watch_failed(s), "net_input": s.net_input, "net_output": s.net_output,
             "commands": s.commands, "reply_room": s.out.first_room, "reply_peak": s.reply_peak,
@@ -281,6 +283,11 @@ def stop(EngineHandle handle, int status):
     """Make the I/O model stop after this turn, with an exit status."""
     handle.engine.stopping = True
     handle.engine.stop_status = status
+
+
+cdef size_t queue_bytes(const Session* s) noexcept nogil:
+    """Bytes of output that are queued, its worker's and what others left."""
+    return s.out.held + (s.pushes.held if s.pushes != NULL else 0)
 
 
 cdef size_t args_bytes(Session* s) noexcept nogil:

@@ -41,6 +41,7 @@ cdef struct Loop:               # what one reactor owns
     int64_t  accept_again_us
     # What becomes of a connection that was accepted; NULL = this loop serves it.
     void     (*take)(Loop* p, int fd, const sockaddr_storage* peer, bint is_unix) noexcept nogil
+    void*    taker              # take's own
     int      accept_flags       # for accept4
     bint     terminate          # a signal asked for the end
     char*    buffer             # RECEIVE_BYTES
