@@ -78,7 +78,7 @@ ENGINE_SETTINGS: dict[str, Callable[[Any], int]] = dict.fromkeys(
         "timeout",
         "receive-timeout",
         "send-timeout",
-        "tcp-keepalive",
+        "tcp-quickack",
         "maxclients",
         "protected-mode",
         "proto-max-bulk-len",

@@ -45,6 +45,7 @@ class Model:
     source: str  # the file that implements it
     make: Callable[[Server], Runner]
     processes: bool = False  # several processes serve the store
+    datagrams: bool = False  # serves UDP and Unix datagram sockets too
     no_push: str = ""  # why SUBSCRIBE and MONITOR can't be served; empty = they can
 
 
@@ -94,30 +95,35 @@ MODELS = {
             "one thread, level-triggered epoll: reads what is ready, once a turn (the default)",
             "ext/minikv_core/io_epoll.pyx",
             _reactor("epoll", "io_epoll"),
+            datagrams=True,
         ),
         Model(
             "epoll-et",
             "the same, edge-triggered: reads and writes until there is no more, with a bound for fairness",
             "ext/minikv_core/io_epoll.pyx",
             _reactor("epoll-et", "io_epoll"),
+            datagrams=True,
         ),
         Model(
             "poll",
             "the same reactor on poll(2): all descriptors go to the kernel and back with every wait",
             "ext/minikv_core/io_poll.pyx",
             _reactor("poll", "io_poll"),
+            datagrams=True,
         ),
         Model(
             "select",
             "the same reactor on select(2): at most 1,024 descriptors",
             "ext/minikv_core/io_select.pyx",
             _reactor("select", "io_select"),
+            datagrams=True,
         ),
         Model(
             "spin",
             "non-blocking sockets asked in turn, no multiplexing: never sleeps",
             "ext/minikv_core/io_spin.pyx",
             _reactor("spin", "io_spin"),
+            datagrams=True,
         ),
         Model(
             "uring",

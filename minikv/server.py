@@ -17,10 +17,11 @@ from .errors import SettingError, StartError
 from .host import Host
 from .models import MODELS
 from .settings import Settings
+from .sockets import INHERITED, open_datagrams, set_options
 
 
 class Server(Host):
-    """Serve a store of its own on TCP and Unix sockets.
+    """Serve a store of its own on TCP, UDP and Unix sockets.
 
         with minikv.Server(port=0) as server:
             redis.Redis(port=server.port).set("k", "v")
@@ -39,6 +40,12 @@ class Server(Host):
             settings = Settings(port=port or 0, **values)
             fit_maxclients(settings)
         model = MODELS[settings["io"]]
+        if (settings["udp-port"] or settings["unixdatagram"]) and not model.datagrams:
+            able = ", ".join(other.name for other in MODELS.values() if other.datagrams)
+            raise StartError(
+                f"io {model.name} can't serve udp-port and unixdatagram: it waits for connections alone, "
+                f"unlike {able}"
+            )
         super().__init__(settings, model.processes)
         if model.no_push:
             self.engine.refuse_push(f"io {model.name}: {model.no_push}")
@@ -52,13 +59,14 @@ class Server(Host):
                 self.port = self._listeners[0].getsockname()[1]
             if settings["unixsocket"]:
                 self._listeners.append(self._open_unix(settings["unixsocket"], settings["unixsocketperm"]))
+            self._listeners += open_datagrams(settings)
         except BaseException:
             self.close()
             raise
         for listener in self._listeners:
             self._runner.add_listener(listener.fileno(), listener.family == socket.AF_UNIX)
         settings.subscribe(("port", "bind"), self._rebind)
-        settings.subscribe(("tcp-keepalive",), self._keep_alive)
+        settings.subscribe(INHERITED, self._set_options)
 
     # ------------------------------------------------------------ running
 
@@ -159,9 +167,7 @@ class Server(Host):
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            # accepted sockets inherit these: no system call for each of them
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            set_keep_alive(listener, self.settings["tcp-keepalive"])
+            set_options(listener, self.settings)
             listener.setblocking(False)
             listener.bind(address)
             if accepting:
@@ -191,7 +197,7 @@ class Server(Host):
         if places.is_shared(self.engine):
             raise SettingError(name, "the listening sockets belong to the master process")
         port, addresses = self.settings["port"], self.settings["bind"]
-        old = [x for x in self._listeners if x.family != socket.AF_UNIX]
+        old = self._tcp_listeners()
         now = {x.getsockname()[:2] for x in old}
         wanted = {(a.removeprefix("-"), port) for a in addresses} if port else set()
         if wanted == now:
@@ -216,16 +222,11 @@ class Server(Host):
         self._listeners += fresh
         self.port = port
 
-    def _keep_alive(self, name: str, value: int) -> None:
-        for listener in self._listeners:
-            if listener.family != socket.AF_UNIX:
-                set_keep_alive(listener, value)
+    def _set_options(self, name: str, value: Any) -> None:
+        """CONFIG SET of a socket option: for connections that are accepted from now on."""
+        for listener in self._tcp_listeners():
+            with contextlib.suppress(OSError):  # a process that serves one connection has closed it
+                set_options(listener, self.settings)
 
-
-def set_keep_alive(sock: socket.socket, seconds: int) -> None:
-    """Let the system probe a silent peer after `seconds`, three times at a third of that; 0 = never."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1 if seconds else 0)
-    if seconds:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, seconds // 3))
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+    def _tcp_listeners(self) -> list[socket.socket]:
+        return [x for x in self._listeners if x.family != socket.AF_UNIX and x.type == socket.SOCK_STREAM]

@@ -7,6 +7,7 @@ cdef enum Accepted:
     ACCEPT_EMPTY = 1            # nobody waits
     ACCEPT_EXHAUSTED = 2        # out of descriptors or memory: the connection stays in the backlog
 
+cdef bint is_loopback(const sockaddr_storage* peer) noexcept nogil     # or a Unix socket
 # Accept a connection; fd is -1 without one. flags: SOCK_NONBLOCK or 0.
 cdef Accepted accept_peer(int listener, int flags, int* fd, sockaddr_storage* peer) noexcept nogil
 # Accept a connection and make its session. flags: SOCK_NONBLOCK or 0.

@@ -120,7 +120,7 @@ cdef struct Config:             # the settings that the hot path reads; set thro
     int64_t  timeout            # seconds of idleness after which a client is closed; 0 = never
     int64_t  receive_timeout    # seconds that a blocking worker waits for its client; 0 = for ever
     int64_t  send_timeout
-    int64_t  tcp_keepalive      # seconds
+    int64_t  tcp_quickack       # acknowledge at once what was read
     int64_t  maxclients
     int64_t  protected_mode
     int64_t  proto_max_bulk_len         # bytes
@@ -383,6 +383,7 @@ cdef enum SessionFlag:          # facts that cost the hot path nothing
     WRITE_AGAIN = 1 << 16
     IS_LENT = 1 << 17           # another thread sends from the output: what is queued stays
     NEWCOMER = 1 << 18          # accepted by another worker: its own has yet to begin with it
+    LINGERS = 1 << 19           # released: what the peer still says is dropped, until it closes too
 
 cdef struct Session:
     Engine*   engine

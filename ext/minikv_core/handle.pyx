@@ -117,7 +117,7 @@ cdef size_t config_offset(str name) except? 0:
         "timeout": <size_t>&c.timeout,
         "receive_timeout": <size_t>&c.receive_timeout,
         "send_timeout": <size_t>&c.send_timeout,
-        "tcp_keepalive": <size_t>&c.tcp_keepalive,
+        "tcp_quickack": <size_t>&c.tcp_quickack,
         "maxclients": <size_t>&c.maxclients,
         "protected_mode": <size_t>&c.protected_mode,
         "proto_max_bulk_len": <size_t>&c.proto_max_bulk_len,

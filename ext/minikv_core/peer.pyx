@@ -47,7 +47,6 @@ cdef union Address:
 cdef bint ask_address(Session* s, bint local, char* text, size_t room) noexcept nogil:
     """Write the address of one end of the connection; False without one."""
     cdef Address a
-    cdef char[64] ip
     cdef socklen_t size = sizeof(a)
     memset(&a, 0, sizeof(a))
     if s.fd < 0:
@@ -57,16 +56,20 @@ cdef bint ask_address(Session* s, bint local, char* text, size_t room) noexcept 
             return False
     elif getpeername(s.fd, &a.any, &size) != 0:
         return False
-    if s.flags & IS_UNIX:
-        snprintf(text, room, b"%.107s", a.local.sun_path)
-        return True
+    write_address(&a, text, room)
+    return True
+
+cdef void write_address(const void* address, char* text, size_t room) noexcept nogil:
+    cdef const Address* a = <const Address*>address
+    cdef char[64] ip
     if a.any.sa_family == AF_INET:
         inet_ntop(AF_INET, &a.v4.sin_addr, ip, sizeof(ip))
         snprintf(text, room, b"%s:%u", ip, <unsigned int>ntohs(a.v4.sin_port))
-    else:
+    elif a.any.sa_family == AF_INET6:
         inet_ntop(AF_INET6, &a.v6.sin6_addr, ip, sizeof(ip))
         snprintf(text, room, b"[%s]:%u", ip, <unsigned int>ntohs(a.v6.sin6_port))
-    return True
+    else:
+        snprintf(text, room, b"%.107s", a.local.sun_path)
 
 cdef const char* peer_name(Session* s) noexcept nogil:
     cdef char[128] text

@@ -29,7 +29,7 @@ from minikv_core.registry cimport set_python_runner
 from minikv_core.reply cimport *
 from minikv_core.session cimport (
     refresh_clock,
-    fail, fail_bytes, select_database, session_close, session_continue, session_memory, session_reset,
+    fail, fail_bytes, on_session_end, select_database, session_close, session_continue, session_memory, session_reset,
 )
 from minikv_core.transaction cimport queued_count
 from minikv_core.types cimport FAILED, OK, Slice, Status
@@ -489,6 +489,18 @@ cdef void tell_latency(Engine* e, const char* event, uint64_t ms) noexcept:
         logger.exception("the latency monitor failed")
 
 
+cdef void note_cut(Session* s) noexcept nogil:
+    """A session ends: was its peer in the middle of a request?"""
+    if s.flags & PEER_DONE and s.gate & WAITING == 0 and (s.inbox_len or s.parser.missing or s.parser.big):
+        with gil:
+            tell_cut(s)
+
+
+cdef void tell_cut(Session* s) noexcept:
+    logger.debug("%s has closed in the middle of a request: %d bytes are dropped",
+                 (<bytes>peer_name(s)).decode(errors="replace"), s.inbox_len + parser_big_bytes(&s.parser))
+
+
 def attach(EngineHandle handle):
     """Let an engine report to its handle."""
     handle.engine.on_slow = report_slow
@@ -497,3 +509,4 @@ def attach(EngineHandle handle):
 
 
 set_python_runner(run_python)
+on_session_end(note_cut)

@@ -27,6 +27,7 @@ cdef struct Poller:
 cdef struct Listener:
     int  fd                     # -1 = free place
     bint is_unix
+    bint datagrams              # it does not listen: requests themselves come to it
 
 cdef struct Loop:               # what one reactor owns
     Engine*  engine
@@ -48,6 +49,8 @@ cdef struct Loop:               # what one reactor owns
     epoll_event events[EVENTS]  # of the last wait
     Session* held[EVENTS]       # sessions that ran in this turn and whose replies are to be sent
     int      held_count
+    Session* lingering          # released, until their peers close too; the oldest first, linked in both directions
+    Session* lingering_last
 
 cdef void poller_add(Poller* poller) noexcept nogil
 cdef bint serve_session(Loop* p, Session* s) noexcept nogil     # False = it can't be watched, and is gone

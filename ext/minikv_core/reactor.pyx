@@ -16,12 +16,14 @@ from libc.string cimport strlen
 from minikv_core.clock cimport monotonic_us
 from minikv_core.cron cimport count_turn, engine_alarm, engine_timers
 from minikv_core.acceptor cimport ACCEPT_EMPTY, ACCEPT_EXHAUSTED, accept_peer, admit_peer
+from minikv_core.datagram cimport serve_datagrams
 from minikv_core.engine cimport *
 from minikv_core.handle cimport EngineHandle
+from minikv_core.memory cimport unlikely
 from minikv_core.output cimport output_pending, output_sent, output_vector
 from minikv_core.session cimport (
     refresh_clock, session_close, session_feed, session_free, session_hold, session_make_ready,
-    session_receive_room, session_received, session_resume, session_settle, session_take_pushes,
+    session_receive_room, session_received, session_release, session_resume, session_settle, session_take_pushes,
     session_take_ready,
 )
 from minikv_core.sockets cimport *
@@ -40,6 +42,7 @@ cdef enum:
     ACCEPTS_A_TURN = 256
     ACCEPT_PAUSE_US = 100000    # without free descriptors: until accepting is tried again
     LAST_CALL_US = 1000000      # at the end, for peers to take what they are owed
+    LINGER_MS = 2000            # longest wait for the peer of a closed connection to close too
     MAX_POLLERS = 8
 
 cdef (Poller*)[MAX_POLLERS] pollers     # set at import
@@ -63,7 +66,7 @@ cdef void watch_listeners(Loop* p, bint on) noexcept nogil:
     engine_enter(p.worker)      # CONFIG SET port may come in another thread
     p.accepting = on
     for i in range(<uint64_t>MAX_LISTENERS):
-        if p.listeners[i].fd >= 0:
+        if p.listeners[i].fd >= 0 and not p.listeners[i].datagrams:
             p.poller.watch(p, p.listeners[i].fd, 0 if on else EPOLLIN, EPOLLIN if on else 0, <void*>i)
     engine_leave(p.worker)
 
@@ -117,6 +120,8 @@ cdef bint read_session(Loop* p, Session* s) noexcept nogil:
     if room == NULL:
         n = RECEIVE_BYTES
     got = recv(s.fd, room if room != NULL else p.buffer, n, 0)
+    if got > 0 and unlikely(p.engine.config.tcp_quickack):
+        quick_ack(s.fd)
     engine_enter(p.worker)
     if got <= 0:
         if got == 0:
@@ -200,7 +205,7 @@ cdef void write_session(Loop* p, Session* s) noexcept nogil:
     watch_session(p, s, wanted_events(s))
 
 cdef inline uint32_t wanted_events(const Session* s) noexcept nogil:
-    return (0 if s.gate & (CLOSE_AFTER | CLOSE_NOW) else EPOLLIN) | (EPOLLOUT if s.flags & WANTS_WRITE else 0)
+    return (0 if s.gate & CLOSE_AFTER and output_pending(&s.out) else EPOLLIN) | (EPOLLOUT if s.flags & WANTS_WRITE else 0)
 
 cdef void handle_event(Loop* p, Session* s, uint32_t events) noexcept nogil:
     cdef int turn = 0
@@ -212,7 +217,10 @@ cdef void handle_event(Loop* p, Session* s, uint32_t events) noexcept nogil:
         engine_leave(p.worker)
         write_session(p, s)
     if s.gate & (CLOSE_AFTER | CLOSE_NOW):
-        if events & (EPOLLERR | EPOLLHUP):
+        if s.flags & LINGERS:
+            if not drop_input(p, s):
+                stop_lingering(p, s)
+        elif events & (EPOLLERR | EPOLLHUP):
             close_session(p, s)             # nobody is left to be owed anything
     elif events & (EPOLLIN | EPOLLERR | EPOLLHUP):
         # a level-triggered poller will say again that there is more; the end of the stream is no fuller read
@@ -256,24 +264,74 @@ cdef void handle_ready(Loop* p, Session* s) noexcept nogil:
     if resumed or (s.flags & WANTS_WRITE == 0 and s.gate & CLOSE_NOW == 0 and output_pending(&s.out)):
         write_session(p, s)
     if s.gate & CLOSE_NOW or (s.gate & CLOSE_AFTER and output_pending(&s.out) == 0):
-        end_session(p, s)
+        end_session(p, s, True)
     else:
         watch_session(p, s, wanted_events(s))
 
-cdef void end_session(Loop* p, Session* s) noexcept nogil:
-    """Close a connection so that what was sent arrives: our end first, then what the peer still says."""
-    cdef int i, fd = s.fd
-    if p.poller.forget != NULL:
-        p.poller.forget(p, fd)
-    if s.flags & PEER_DONE == 0:
-        shutdown(fd, SHUT_WR)
-        for i in range(16):     # unread bytes would turn the close into a reset
-            if recv(fd, p.buffer, RECEIVE_BYTES, MSG_DONTWAIT) <= 0:
-                break
+# ---------------------------------------------------------------- closing
+
+cdef void end_session(Loop* p, Session* s, bint linger) noexcept nogil:
+    """Close a connection so that what was sent arrives: our side first, then, when the peer has closed too, the rest.
+
+    Bytes that come after a close are answered with a reset, which may overtake the last reply.
+    """
+    cdef bint speaks = s.flags & PEER_DONE == 0 and shutdown(s.fd, SHUT_WR) == 0 and drop_input(p, s)
     engine_enter(p.worker)
-    session_free(s)
+    session_release(s)
     engine_leave(p.worker)
-    close(fd)                   # others may have used it as long as there was a session
+    if not speaks or not linger or s.gate & CLOSE_NOW:
+        hang_up(p, s)
+        return
+    s.flags |= LINGERS
+    s.active_ms = monotonic_us() // 1000
+    s.next = NULL
+    s.previous = p.lingering_last
+    if p.lingering_last == NULL:
+        p.lingering = s
+    else:
+        p.lingering_last.next = s
+    p.lingering_last = s
+    watch_session(p, s, EPOLLIN)
+
+cdef bint drop_input(Loop* p, Session* s) noexcept nogil:
+    """Read what the peer still says; whether it may say more."""
+    cdef int i
+    cdef ssize_t got
+    for i in range(READS_A_TURN):
+        got = recv(s.fd, p.buffer, RECEIVE_BYTES, MSG_DONTWAIT)
+        if got <= 0:
+            return got < 0 and (errno == EAGAIN or errno == EINTR)
+    if p.poller.edge:       # no edge will tell: have it said again that there is more
+        p.poller.watch(p, s.fd, EPOLLIN, EPOLLIN, s)
+    return True
+
+cdef void stop_lingering(Loop* p, Session* s) noexcept nogil:
+    if s.previous == NULL:
+        p.lingering = s.next
+    else:
+        s.previous.next = s.next
+    if s.next == NULL:
+        p.lingering_last = s.previous
+    else:
+        s.next.previous = s.previous
+    hang_up(p, s)
+
+cdef int64_t end_lingering(Loop* p, int64_t wait) noexcept nogil:
+    """Close those who have lingered for long, or all if descriptors are short; how long the next turn may wait."""
+    cdef int64_t now = monotonic_us() // 1000, left
+    while p.lingering != NULL:
+        left = p.lingering.active_ms + LINGER_MS - now
+        if left > 0 and p.accepting:
+            return left * 1000 if wait < 0 or wait > left * 1000 else wait
+        stop_lingering(p, p.lingering)
+    return wait
+
+cdef void hang_up(Loop* p, Session* s) noexcept nogil:
+    """Close the descriptor of a released session, and free it."""
+    if p.poller.forget != NULL:
+        p.poller.forget(p, s.fd)
+    close(s.fd)
+    free(s)
     if not p.accepting and p.accept_again_us:
         p.accept_again_us = 1   # a descriptor is free again
 
@@ -332,6 +390,8 @@ cdef void run_loop(Loop* p) noexcept nogil:
         engine_leave(w)
         if ready:
             drain_ready(p)
+        if p.lingering != NULL:
+            wait = end_lingering(p, wait)
         if p.accept_again_us:
             if start >= p.accept_again_us:
                 p.accept_again_us = 0
@@ -354,8 +414,14 @@ cdef inline void handle_events(Loop* p, int n) noexcept nogil:
             handle_event(p, <Session*>event.data.ptr, event.events)
         elif event.data.u64 == WAKE:
             take_wake(p)
-        elif p.accepting:
-            accept_batch(p, &p.listeners[event.data.u64])
+        else:
+            handle_listener(p, &p.listeners[event.data.u64])
+
+cdef void handle_listener(Loop* p, Listener* listener) noexcept nogil:
+    if listener.datagrams:
+        serve_datagrams(p.worker, listener.fd, p.buffer, RECEIVE_BYTES)
+    elif p.accepting:
+        accept_batch(p, listener)
 
 cdef void finish(Loop* p) noexcept nogil:
     """Stop accepting, send what is owed for at most LAST_CALL_US, and close everything."""
@@ -363,8 +429,12 @@ cdef void finish(Loop* p) noexcept nogil:
     cdef int64_t deadline = monotonic_us() + LAST_CALL_US
     cdef Session* s
     cdef bint owed = True
+    cdef int i
     if p.accepting:
         watch_listeners(p, False)
+    for i in range(MAX_LISTENERS):
+        if p.listeners[i].datagrams:
+            p.poller.watch(p, p.listeners[i].fd, EPOLLIN, 0, NULL)
     drain_ready(p)
     engine_enter(p.worker)
     s = own_session(p.worker, e.sessions)
@@ -389,8 +459,10 @@ cdef void finish(Loop* p) noexcept nogil:
         s = own_session(p.worker, e.sessions)
         engine_leave(p.worker)
         if s == NULL:
-            return
-        end_session(p, s)
+            break
+        end_session(p, s, False)
+    while p.lingering != NULL:
+        stop_lingering(p, p.lingering)
 
 
 cdef class Reactor:
@@ -441,15 +513,19 @@ cdef class Reactor:
                 close(fd)
 
     def add_listener(self, int fd, bint is_unix):
-        """Accept on a listening, non-blocking socket that the caller keeps open."""
+        """Accept on a listening, non-blocking socket, or serve the datagrams of one; the caller keeps it open."""
         cdef uint64_t i
+        cdef int kind = 0
+        cdef socklen_t n = sizeof(kind)
+        getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &n)
         if self.loop.poller.limit and fd >= self.loop.poller.limit:
             raise OSError(f"{self.loop.poller.name.decode()} can't watch descriptor {fd}")
         for i in range(<uint64_t>MAX_LISTENERS):
             if self.loop.listeners[i].fd < 0:
                 self.loop.listeners[i].fd = fd
                 self.loop.listeners[i].is_unix = is_unix
-                if self.loop.accepting:
+                self.loop.listeners[i].datagrams = kind == SOCK_DGRAM
+                if self.loop.accepting or kind == SOCK_DGRAM:
                     self.loop.poller.watch(&self.loop, fd, 0, EPOLLIN, <void*>i)
                 return
         raise OSError(f"more than {MAX_LISTENERS} listening sockets")

@@ -16,6 +16,8 @@ from minikv_core.types cimport Slice, Status
 
 cdef Session* session_new(Worker* w, int fd, uint32_t flags) noexcept nogil     # NULL = no memory
 cdef void session_free(Session* s) noexcept nogil
+# The same but for the struct itself, which the caller still needs and frees.
+cdef void session_release(Session* s) noexcept nogil
 
 # Run the whole requests in inbox + bytes[0:n). `bytes` is the model's own buffer: it may be changed,
 # and what is not whole yet is copied to the inbox. The replies lie in the worker's scratch buffer:

@@ -85,7 +85,10 @@ cdef Session* session_new(Worker* w, int fd, uint32_t flags) noexcept nogil:
     return s
 
 cdef void session_free(Session* s) noexcept nogil:
-    """Release all that a session holds. The I/O model has closed its socket."""
+    session_release(s)
+    free(s)
+
+cdef void session_release(Session* s) noexcept nogil:
     cdef Engine* e = s.engine
     cdef Session** link = &s.worker.ready
     run_end_hooks(s)
@@ -115,7 +118,6 @@ cdef void session_free(Session* s) noexcept nogil:
     free(s.lib_name)
     free(s.lib_version)
     free(s.peer)
-    free(s)
 
 cdef inline bint must_authenticate(const Session* s) noexcept nogil:
     """Whether a password is missing, and still asked for."""

@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "errno.h" nogil:
     int errno
-    enum: EAGAIN, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM, ECONNABORTED, ECANCELED
+    enum: EAGAIN, EINTR, EMFILE, EMSGSIZE, ENFILE, ENOBUFS, ENOMEM, ECONNABORTED, ECANCELED
 
 cdef extern from "unistd.h" nogil:
     int close(int fd)
@@ -26,6 +26,10 @@ cdef extern from "netinet/in.h" nogil:
     struct sockaddr_in6:
         in6_addr sin6_addr
     uint32_t ntohl(uint32_t n)
+    enum: IPPROTO_TCP
+
+cdef extern from "netinet/tcp.h" nogil:
+    enum: TCP_QUICKACK
 
 cdef extern from "sys/socket.h" nogil:
     struct sockaddr:
@@ -41,13 +45,16 @@ cdef extern from "sys/socket.h" nogil:
         void*   msg_control
         size_t  msg_controllen
         int     msg_flags
-    enum: AF_INET, AF_INET6, AF_UNIX, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, MSG_DONTWAIT, MSG_WAITALL, SHUT_RD, SHUT_WR, SHUT_RDWR
-    enum: SOL_SOCKET, SO_RCVTIMEO, SO_SNDTIMEO
+    enum: AF_INET, AF_INET6, AF_UNIX, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, MSG_DONTWAIT, MSG_TRUNC, MSG_WAITALL, SHUT_RD, SHUT_WR, SHUT_RDWR
+    enum: SOCK_DGRAM, SOL_SOCKET, SO_RCVTIMEO, SO_SNDTIMEO, SO_TYPE
     ssize_t recv(int fd, void* buf, size_t n, int flags)
+    ssize_t recvfrom(int fd, void* buf, size_t n, int flags, sockaddr* peer, socklen_t* length)
     ssize_t send(int fd, const void* buf, size_t n, int flags)
+    ssize_t sendto(int fd, const void* buf, size_t n, int flags, const sockaddr* peer, socklen_t length)
     ssize_t sendmsg(int fd, const msghdr* message, int flags)
     int shutdown(int fd, int how)
     int getpeername(int fd, sockaddr* peer, socklen_t* n)
+    int getsockopt(int fd, int level, int name, void* value, socklen_t* n)
     int setsockopt(int fd, int level, int name, const void* value, socklen_t n)
 
 cdef extern from * nogil:
@@ -92,3 +99,8 @@ cdef extern from * nogil:
     """
     enum: O_NONBLOCK, O_CLOEXEC
     int pipe2(int* fds, int flags)
+
+cdef inline void quick_ack(int fd) noexcept nogil:
+    """Acknowledge what was read now, and not with a reply or 40 ms later. It does not last: after each read."""
+    cdef int on = 1
+    setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on))
