@@ -172,30 +172,37 @@ def test_files(run: Run, tmp_path: Path) -> None:
     assert all(path.stat().st_size > 10_000 for path in paths[1:])
 
 
-def chromium(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
-    """Run it headless, with no host but this file's reachable."""
+# Says how far the page is wider than the window, once it has drawn itself.
+OVERFLOW = """<script type="module">
+const page = document.documentElement
+const timer = setInterval(() => {
+  if (!page.dataset.drawn) return
+  clearInterval(timer)
+  page.dataset.overflow = page.scrollWidth - window.innerWidth
+}, 50)
+</script>"""
+
+
+def chromium(folder: Path, width: int, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run it headless, with no host reachable."""
     assert CHROMIUM
     quiet = ("gpu", "quic", "background-networking", "component-update", "sync")
     options = [f"--disable-{feature}" for feature in quiet]
-    options += [
-        "--headless",
-        "--no-sandbox",
-        "--no-first-run",
-        "--hide-scrollbars",
-        "--virtual-time-budget=10000",
-    ]
+    options += ["--headless", "--no-sandbox", "--hide-scrollbars", "--virtual-time-budget=10000"]
     options += ["--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder / 'profile'}"]
-    command = [CHROMIUM, *options, *arguments]
-    return subprocess.run(command, capture_output=True, timeout=90)
+    command = [CHROMIUM, *options, f"--window-size={width},2000", *arguments]
+    return subprocess.run(command, capture_output=True, timeout=55)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-def test_the_page_draws_itself_in_a_browser(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("width", [1280, 500])  # a laptop, and the narrowest window that it opens
+def test_the_page_draws_itself_in_a_browser(run: Run, tmp_path: Path, width: int) -> None:
     page, picture = tmp_path / "report.html", tmp_path / "report.png"
-    page.write_text(report.as_html(run))
-    done = chromium(tmp_path, "--dump-dom", page.as_uri())
+    page.write_text(report.as_html(run) + OVERFLOW)
+    done = chromium(tmp_path, width, "--dump-dom", page.as_uri())
     document = done.stdout.decode()
     assert 'data-drawn="yes"' in document, done.stderr.decode()[-2000:]
+    assert 'data-overflow="0"' in document
     assert document.count("<svg") >= 3 * len({scenario.group for scenario in run.scenarios})
-    chromium(tmp_path, "--window-size=1200,2000", f"--screenshot={picture}", page.as_uri())
+    chromium(tmp_path, width, f"--screenshot={picture}", page.as_uri())
     assert picture.stat().st_size > 50_000
