@@ -180,6 +180,7 @@ def _pictures(run: Run, folder: Path) -> list[Path]:
         side_by_side = {
             "$schema": charts.SCHEMA,
             "hconcat": [spec | {"width": PICTURE_WIDTH} for spec in specs],
+            "resolve": {"legend": {"shape": "independent"}},
         }
         path = folder / f"chart-{theme}.png"
         path.write_bytes(vl_convert.vegalite_to_png(charts.coloured(side_by_side, theme), scale=2))
