@@ -16,8 +16,22 @@ ROW = 22  # pixels a bar
 ROOM_FOR_LABEL = 1.3  # of the longest bar: its figure is written behind it
 LATENCIES = {"p50_ms": "p50", "p99_ms": "p99", "p999_ms": "p99.9"}
 COLOURS = {
-    "light": {"model": "#0f766e", "peer": "#8a8f98", "fail": "#c2410c", "text": "#1f2328", "grid": "#dfe3e8"},
-    "dark": {"model": "#2dd4bf", "peer": "#8b949e", "fail": "#fb923c", "text": "#e6edf3", "grid": "#30363d"},
+    "light": {
+        "model": "#0f766e",
+        "peer": "#8a8f98",
+        "fail": "#c2410c",
+        "text": "#1f2328",
+        "grid": "#dfe3e8",
+        "ground": "#ffffff",
+    },
+    "dark": {
+        "model": "#2dd4bf",
+        "peer": "#8b949e",
+        "fail": "#fb923c",
+        "text": "#e6edf3",
+        "grid": "#30363d",
+        "ground": "#0d1117",
+    },
 }
 
 
@@ -221,4 +235,4 @@ def coloured(spec: Spec, theme: str) -> Spec:
     """The specification with colours in the place of their names, for a picture; the page does the same."""
     text = re.sub(r'"\$(\w+)"(?!:)', lambda name: json.dumps(COLOURS[theme][name[1]]), json.dumps(spec))
     filled: Spec = json.loads(text)
-    return filled | {"config": config(theme)}
+    return filled | {"config": config(theme) | {"background": COLOURS[theme]["ground"]}, "padding": 12}

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from minikv.compare import machine
 from minikv.compare.measure import measure
 from minikv.compare.results import Results
 from minikv.compare.scenarios import Scale, Scenario
@@ -43,7 +44,9 @@ class Run:
         no_time = [
             f"{name}: no time was left for all turns of {', '.join(names)}" for name, names in skipped.items()
         ]
-        return [*self.results.bottlenecks(), *dict.fromkeys(notes), *no_time]
+        shared = machine.SERVER_CORE in machine.LOAD_CORES
+        alone = ["there is only one core: servers and load share it"] if shared else []
+        return [*alone, *self.results.bottlenecks(), *dict.fromkeys(notes), *no_time]
 
 
 Announce = Callable[[str], None]  # told what comes next, once a turn
