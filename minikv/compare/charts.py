@@ -37,10 +37,9 @@ COLOURS = {
 
 def short(value: float) -> str:
     """Three digits; from ten thousand as k, from a million as M."""
-    for size, letter in ((1e6, " M"), (1e4, " k")):
-        if value >= size:
-            scaled = value / (size if letter == " M" else 1e3)
-            return f"{scaled:.3g}{letter}"
+    for least, size, letter in ((1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if value >= least:
+            return f"{value / size:.3g} {letter}"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 

@@ -10,6 +10,7 @@ from minikv.compare.results import Results
 from minikv.compare.scenarios import Scale, Scenario
 from minikv.compare.targets import Target
 
+MANY = 1_000  # connections
 BUSY_LOAD = 0.7  # load average of the minute before the start from which on the machine was not idle
 
 
@@ -53,8 +54,8 @@ Announce = Callable[[str], None]  # told what comes next, once a turn
 
 
 def rounds_of(scenario: Scenario, scale: Scale) -> int:
-    """Long scenarios are taken once."""
-    return 1 if scenario.idle or scenario.paced_ms else scale.rounds
+    """Scenarios of many connections, which take long, come once."""
+    return 1 if scenario.connections > MANY else scale.rounds
 
 
 def count_turns(scenarios: Sequence[Scenario], targets: Sequence[Target], scale: Scale) -> int:

@@ -1,6 +1,6 @@
 """What is measured: one row a scenario."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from minikv.compare import wire
@@ -97,11 +97,13 @@ GROUPS = (
 )
 
 
-def _connections(count: int, in_quick: bool = True, traced: bool = True) -> Scenario:
+def _connections(count: int) -> Scenario:
     title = f"{count:,} connection{'s' if count > 1 else ''}"
-    return Scenario(
-        f"conns-{count}", "connections", title, connections=count, in_quick=in_quick, traced=traced
-    )
+    return Scenario(f"conns-{count}", "connections", title, connections=count)
+
+
+def _many(count: int) -> Scenario:
+    return replace(_connections(count), in_quick=False, lengthened=2)
 
 
 SCENARIOS = {
@@ -110,11 +112,11 @@ SCENARIOS = {
         _connections(1),
         _connections(50),
         _connections(500),
-        _connections(5_000, in_quick=False),
-        _connections(10_000, in_quick=False, traced=False),
+        _many(5_000),
+        _many(10_000),
         Scenario("pipeline-16", "pipeline", "16 requests at once", pipeline=16),
         Scenario("pipeline-100", "pipeline", "100 requests at once", pipeline=100),
-        Scenario("slow", "slow", "50 connections beside 64 slow ones", slow=64, traced=False),
+        Scenario("slow", "slow", "50 connections beside 64 slow ones", slow=64),
         # A loop answers all 50 at once, after half a second.
         Scenario(
             "blocking",

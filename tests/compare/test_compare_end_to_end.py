@@ -47,4 +47,4 @@ def test_epoll(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert medians["blocking"]["rps"] < 101  # 10 ms each, one after the other
     assert medians["pipeline-16"]["cpu_us"] < medians["conns-50"]["cpu_us"]
     calls = readings["churn"]["turns"][0]
-    assert calls["unknown"].get("syscalls") or calls["calls"]["accept4"] == pytest.approx(1, rel=0.3)
+    assert calls["unknown"].get("syscalls") or 0.5 < calls["calls"]["accept4"] < 2.5  # some find nobody
