@@ -135,7 +135,7 @@ cdef void block_drop(Engine* e, Ref ref) noexcept nogil:
     if b.holders == 0:
         arena_free(&e.arena, ref)
 
-cdef void free_value(Engine* e, Entry* entry) noexcept nogil:
+cdef inline void free_value(Engine* e, Entry* entry) noexcept nogil:
     """Free what an entry refers to outside of itself."""
     cdef EntryView v
     if entry_kind(entry) == STRING and entry_form(entry) == FORM_BLOCK:
