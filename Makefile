@@ -17,7 +17,7 @@ help:
 	@echo "make bench   compare with every other server that is installed"
 	@echo "make compare compare the I/O models with one another"
 	@echo "make packaging  build, install and start what would be published"
-	@echo "make docs    write docs/settings.md and docs/commands.md anew"
+	@echo "make docs    write docs/settings.md, docs/commands.md and the table of docs/io-models.md anew"
 	@echo "make sdist   source distribution and wheel in dist/"
 	@echo "make clean   remove all that was built"
 
@@ -84,6 +84,7 @@ packaging: $(VENV)/test-extras
 docs: $(VENV)/built
 	$(BIN)/python -m minikv.setting_docs > docs/settings.md
 	$(BIN)/python -m minikv.command_docs > docs/commands.md
+	$(BIN)/python -m minikv.model_docs docs/io-models.md
 
 sdist: $(BIN)/python
 	$(BIN)/pip install -q --disable-pip-version-check build

@@ -134,6 +134,10 @@ class Host:
         """Another process of this server has changed settings."""
         self.settings.follow(changes.decode())
 
+    def worker_rows(self) -> dict[str, object]:
+        """INFO workers."""
+        return {}
+
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""
         self.engine.reset_stats()

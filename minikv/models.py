@@ -163,5 +163,21 @@ MODELS = {
             processes=True,
             no_push="messages do not pass between its worker processes",
         ),
+        Model(
+            "prefork",
+            "a master and a pool of blocking worker processes, as php-fpm: one connection at a time each",
+            "minikv/io_prefork.py",
+            _model("minikv.io_prefork", "Prefork"),
+            processes=True,
+            no_push="a worker that waits for its client can't send it anything else",
+        ),
+        Model(
+            "fork",
+            "a blocking process of its own for each connection",
+            "minikv/io_fork.py",
+            _model("minikv.io_fork", "Fork"),
+            processes=True,
+            no_push="a process that waits for its client can't send it anything else",
+        ),
     )
 }

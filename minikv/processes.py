@@ -43,6 +43,7 @@ class Master:
         self.listeners: dict[int, bool] = {}  # descriptor -> whether it is a Unix socket
         self.children: dict[int, int] = {}  # process number -> place
         self.stopping = False
+        self._pid = 0  # of the master
         self._wake_read, self.wake_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     # ------------------------------------------------------------ for the model
@@ -85,6 +86,17 @@ class Master:
         if pid in self.children:
             os.kill(pid, number)
 
+    def info(self) -> dict[str, object]:
+        """INFO workers, in any process."""
+        workers = places.places(self.engine)
+        rows = {"total_processes": len(workers), "recoveries": places.recoveries(self.engine)}
+        return rows | {
+            f"worker{n}": f"pid={w['pid']},state={w['state']},start_since={w['age_us'] // 1_000_000},"
+            f"sessions={w['sessions']},accepted={w['accepted']},requests={w['requests']},"
+            f"request_duration={w['busy_us']}"
+            for n, w in enumerate(workers)
+        }
+
     # ------------------------------------------------------------ a runner's duties
 
     def add_listener(self, fd: int, is_unix: bool) -> None:
@@ -98,6 +110,7 @@ class Master:
 
     def run(self) -> int:
         """Serve until a signal or SHUTDOWN; returns the exit status."""
+        self._pid = os.getpid()
         self.start()
         while not self.stopping:
             self.manage()
@@ -123,9 +136,8 @@ class Master:
         """Free the places of workers that have ended; only then is their process number given away."""
         for pid in list(self.children):
             found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if found is not None:
+            if found is not None and places.clear_place(self.engine, self.children[pid]):
                 place = self.children.pop(pid)
-                places.clear_place(self.engine, place)
                 os.waitpid(pid, 0)
                 self.ended(pid, place, found.si_status)
 
@@ -149,6 +161,8 @@ class Master:
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the master decides
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
+            if os.getppid() != self._pid:  # the master has died before that
+                os._exit(1)
             self.children = {}
             places.take_place(self.engine, place)
             work()

@@ -110,6 +110,11 @@ class Server(Host):
         self.engine.close()
         vars(self).pop("_runner", None)  # its descriptors close with it
 
+    def worker_rows(self) -> dict[str, object]:
+        """INFO workers: what the I/O model tells of its worker processes."""
+        rows: dict[str, object] = getattr(self._runner, "info", dict)()
+        return rows
+
     def __enter__(self) -> Server:
         return self.start()
 

@@ -38,7 +38,7 @@ class Settings:
         self._loaded: set[str] = set()
         self._changed: dict[str, str] = {}  # by `set`: texts
         self._callbacks: dict[str, list[Callback]] = {}
-        self.load((name.replace("_", "-"), _words_of(name, value)) for name, value in values.items())
+        self.load((_spelt(name), _words_of(name, value)) for name, value in values.items())
 
     def __getitem__(self, name: str) -> Any:
         return self._values[find(name).name]
@@ -227,6 +227,11 @@ def _read(row: Setting, name: str, words: Sequence[str]) -> Any:
         return row.kind.read(words)
     except ValueError as error:
         raise SettingError(name, str(error)) from None
+
+
+def _spelt(name: str) -> str:
+    """A keyword argument's name as the setting's."""
+    return name if name in _BY_NAME else name.replace("_", "-")
 
 
 def _words_of(name: str, value: str | bool | int | Sequence[str]) -> str | Sequence[str]:

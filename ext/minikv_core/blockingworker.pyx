@@ -2,7 +2,8 @@
 
 from libc.string cimport memset
 from minikv_core.acceptor cimport ACCEPT_EXHAUSTED, accept_session, admit_peer
-from minikv_core.engine cimport Session
+from minikv_core.clock cimport monotonic_us
+from minikv_core.engine cimport PLACE_IDLE, Session
 from minikv_core.handle cimport EngineHandle
 from minikv_core.io_blocking cimport (
     END_CLOSED, Blocking, End, blocking_close, blocking_open, blocking_serve, need_pipe, take_wake,
@@ -88,6 +89,8 @@ cdef class BlockingWorker:
             all[count].revents = 0
         all[0].fd = self.b.wake_read
         all[0].events = POLLIN
+        self.handle.engine.place.state = PLACE_IDLE
+        self.handle.engine.place.idle_since_us = monotonic_us()
         with nogil:
             if poll(all, <unsigned long>count + 1, -1) > 0:
                 for i in range(1, count + 1):

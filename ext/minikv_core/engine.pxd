@@ -240,6 +240,7 @@ cdef struct Place:              # one process; its row of the board outlives it 
     uint64_t requests           # batches of commands so far
     int64_t  started_us         # monotonic
     int64_t  busy_since_us      # monotonic; 0 = no request runs
+    int64_t  idle_since_us      # monotonic
     uint64_t answered           # Board.question that it has answered last
     Ref      answer             # its reply, a block in the arena that the asker frees; 0 = none
 
@@ -249,6 +250,8 @@ cdef struct Board:
     uint64_t client_bytes
     uint64_t next_session_id
     uint64_t recoveries         # owners of the lock that died; their work was undone
+    int64_t  pause_until_ms     # of CLIENT PAUSE, for processes that come later; 0 = none
+    bint     pause_all
     uint64_t settings_version   # raised when a process has changed settings
     uint32_t settings_length    # bytes of settings_text
     Config   config

@@ -26,6 +26,7 @@ from minikv_core.session cimport (
 )
 from minikv_core.table cimport Bucket, Segment
 from minikv_core.types cimport OK, Slice
+from minikv_core.undo cimport undo_close, undo_commit, undo_open
 from minikv_core.watch cimport watch_attach, watch_count
 from minikv_core.worker cimport engine_rest, worker_close, worker_open
 
@@ -34,6 +35,7 @@ from minikv_core.decode import decode
 
 cdef enum:
     REPLY_PEAK_MS = 5000
+    UNDO_RESERVE = 1 << 30          # bytes of old contents that one section of a shared store may need
 
 # ---------------------------------------------------------------- making and ending
 
@@ -43,6 +45,8 @@ cdef bint engine_open(Engine* e, uint32_t databases, size_t reserve, bint shared
     cdef size_t n
     memset(e, 0, sizeof(Engine))
     if not board_open(e, shared) or arena_open(&e.arena, reserve, shared) != OK:
+        return False
+    if shared and undo_open(&e.arena, <size_t>UNDO_RESERVE) != OK:
         return False
     e.arena.head.root = arena_alloc(&e.arena, sizeof(Root))
     e.root = <Root*>arena_at(&e.arena, e.arena.head.root)
@@ -71,6 +75,7 @@ cdef bint engine_open(Engine* e, uint32_t databases, size_t reserve, bint shared
         return False
     pubsub_attach(e)
     watch_attach(e)
+    undo_commit(&e.arena)
     return True
 
 cdef void start_rates(Engine* e) noexcept nogil:
@@ -85,6 +90,7 @@ cdef void engine_close(Engine* e) noexcept nogil:
     if e.pubsub != NULL:
         pubsub_release(e)
     worker_close(&e.inner)
+    undo_close(&e.arena)
     arena_close(&e.arena)
     board_close(e)
 

@@ -38,6 +38,7 @@ cdef extern from "signal.h" nogil:
 cdef enum:
     TICK_US = 1000000           # a process that serves alone looks around as often
     LINGER_US = 1000000         # longest wait at the end for the peer to close too
+    LAST_LINGER_US = 50000      # the same when the server ends
 
 cdef enum Next:
     TO_RECEIVE = 0
@@ -102,7 +103,7 @@ cdef ssize_t receive(Blocking* b, int fd, bint listening) noexcept nogil:
     """Wait for bytes of the client; -1 with EAGAIN = a deadline passed, with EINTR = look around."""
     cdef pollfd[2] two
     cdef ssize_t got
-    cdef int ready
+    cdef int ready, failure
     if listening:
         two[0].fd = fd
         two[1].fd = b.wake_read
@@ -115,9 +116,10 @@ cdef ssize_t receive(Blocking* b, int fd, bint listening) noexcept nogil:
         (&errno)[0] = EAGAIN if ready == 0 else EINTR
         return -1
     got = recv(fd, b.buffer, RECEIVE_BYTES, 0)
-    if got < 0 and errno == EINTR and b.wake_read >= 0:
+    if got < 0 and b.wake_read >= 0:    # a signal's byte: of one that ended the call, or came just before it
+        failure = errno
         take_wake(b)
-        (&errno)[0] = EINTR
+        (&errno)[0] = failure
     return got
 
 cdef End blocking_serve(Blocking* b, Session* s) noexcept nogil:
@@ -234,10 +236,11 @@ cdef void end_connection(Blocking* b, Session* s) noexcept nogil:
     """Close a connection so that what was sent arrives: our end first, then what the peer still says."""
     cdef Worker* w = &b.worker
     cdef int fd = s.fd
-    cdef int64_t deadline = monotonic_us() + (0 if s.gate & CLOSE_NOW else LINGER_US)
+    cdef int64_t linger = 0 if s.gate & CLOSE_NOW else LAST_LINGER_US if b.end == END_STOPPED else LINGER_US
+    cdef int64_t deadline = monotonic_us() + linger
     if s.flags & PEER_DONE == 0:
         shutdown(fd, SHUT_WR)
-        set_deadline(fd, SO_RCVTIMEO, LINGER_US)
+        set_deadline(fd, SO_RCVTIMEO, linger)
         # unread bytes would turn the close into a reset
         while recv(fd, b.buffer, RECEIVE_BYTES, MSG_DONTWAIT if s.gate & CLOSE_NOW else 0) > 0:
             if monotonic_us() >= deadline:

@@ -66,22 +66,41 @@ def take_place(EngineHandle handle, int index):
     e.random = ticks() ^ <uint64_t>os.getpid() << 32
     e.keeps_store = False
     e.cron_due_us = 0
+    follow_pause(e)
+
+
+cdef void follow_pause(Engine* e) noexcept nogil:
+    """Take part in a CLIENT PAUSE that began before this process, or without it."""
+    e.pause_until_ms = e.board.pause_until_ms
+    e.pause_all = e.board.pause_all
+    if e.pause_until_ms > e.now_ms:
+        e.gate |= GATE_PAUSED
+    else:
+        e.gate &= ~<uint32_t>GATE_PAUSED
 
 
 def clear_place(EngineHandle handle, int index):
-    """Free the place of a process that has ended."""
+    """Free the place of a process that has ended; False = its last answer is still to be read."""
     cdef Engine* e = &handle.engine
+    cdef Place* place = &e.board.place[index]
+    cdef bint done = False
     with nogil:
         engine_enter(&e.inner)
-        if e.board.place[index].answer:
-            arena_free(&e.arena, e.board.place[index].answer)
-        board_clear_place(e, index)
+        if e.board.asker == place.pid:
+            e.board.asker = 0           # it died while it asked
+        if place.answer and e.board.asker == 0:
+            arena_free(&e.arena, place.answer)
+            place.answer = 0
+        if place.answer == 0:
+            board_clear_place(e, index)
+            done = True
         engine_leave(&e.inner)
+    return done
 
 
 def places(EngineHandle handle):
-    """A dict for each process but the master: index, pid, state, sessions, accepted, requests, started_us and busy_us
-    (microseconds since its start, and since its present request began)."""
+    """A dict for each process but the master: index, pid, state, sessions, accepted, requests; and in microseconds
+    age_us, busy_us (since its present request began) and idle_us (since it waits for a connection)."""
     cdef Board* b = handle.engine.board
     cdef int64_t now = monotonic_us()
     cdef int i
@@ -93,6 +112,7 @@ def places(EngineHandle handle):
                 "sessions": b.place[i].sessions, "accepted": b.place[i].accepted, "requests": b.place[i].requests,
                 "age_us": now - b.place[i].started_us,
                 "busy_us": now - b.place[i].busy_since_us if b.place[i].busy_since_us else 0,
+                "idle_us": now - b.place[i].idle_since_us if b.place[i].state == PLACE_IDLE else 0,
             })
     return found
 
@@ -114,6 +134,7 @@ def run_timers(EngineHandle handle):
     with nogil:
         engine_enter(&e.inner)
         refresh_clock(e)
+        follow_pause(e)
         wait = engine_timers(e)
         engine_leave(&e.inner)
     return wait

@@ -265,6 +265,8 @@ def pause(EngineHandle handle, int64_t until_ms, bint everything):
         e.cron_due_us = 0
     else:
         end_pause(e)
+    e.board.pause_until_ms = e.pause_until_ms
+    e.board.pause_all = e.pause_all
 
 
 cdef void end_pause(Engine* e) noexcept nogil:

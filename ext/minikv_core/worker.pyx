@@ -8,6 +8,7 @@ from minikv_core.engine cimport Engine, IS_INTERNAL, Session, Worker, pthread_mu
 from minikv_core.memory cimport unlikely
 from minikv_core.output cimport SCRATCH_BYTES
 from minikv_core.parser cimport batch_free, batch_init
+from minikv_core.undo cimport undo_commit, undo_rollback
 
 cdef extern from "errno.h" nogil:
     enum: EOWNERDEAD
@@ -40,6 +41,7 @@ cdef void engine_lock(Worker* w) noexcept nogil:
     cdef Engine* e = w.engine
     if pthread_mutex_lock(e.lock) == EOWNERDEAD:
         # its owner was killed in the middle of something: that never happened
+        undo_rollback(&e.arena)
         pthread_mutex_consistent(e.lock)
         e.board.recoveries += 1
     e.active = w
@@ -51,6 +53,7 @@ cdef void engine_lock(Worker* w) noexcept nogil:
         e.on_question(e)
 
 cdef void engine_unlock(Worker* w) noexcept nogil:
+    undo_commit(&w.engine.arena)
     board_post(w.engine)
     w.engine.active = NULL
     pthread_mutex_unlock(w.engine.lock)

@@ -395,6 +395,11 @@ def debug(session: Session) -> Rows:
     }
 
 
+def workers(session: Session) -> Rows:
+    rows: Rows = session.server.worker_rows()
+    return rows
+
+
 # ---------------------------------------------------------------- the sections, in order
 
 SECTIONS: dict[str, Callable[[Session], Rows]] = {
@@ -403,6 +408,7 @@ SECTIONS: dict[str, Callable[[Session], Rows]] = {
     "memory": memory,
     "persistence": persistence,
     "threads": threads,
+    "workers": workers,
     "stats": stats,
     "replication": replication,
     "cpu": cpu,
@@ -416,6 +422,6 @@ SECTIONS: dict[str, Callable[[Session], Rows]] = {
     "debug": debug,
 }
 TITLES = {"cpu": "CPU"}
-ALL = SECTIONS.keys() - {"debug"}
+ALL = SECTIONS.keys() - {"debug", "workers"}
 DEFAULT = ALL - {"commandstats", "latencystats"}
 GROUPS = {"default": DEFAULT, "all": ALL, "everything": ALL}
