@@ -1,8 +1,8 @@
 """The model `csp`: coroutines that share nothing, and channels between them.
 
-One coroutine owns the store. Each connection is a coroutine with two children: one waits for the socket
-and puts what it receives into the store's channel; one waits at the connection's own channel and sends
-what comes out of it. Others accept, and one waits for signals. So each does one thing after the
+One coroutine owns the store. Each connection is a coroutine that waits at a channel of its own and sends
+what comes out of it, with a child that waits for the socket and puts what it receives into the store's
+channel. Others accept, and one waits for signals. So each does one thing after the
 other, as its code reads, and whoever has to wait lets the rest go on: it is one thread.
 
 The store's channel holds `CHANNEL` messages; when it is full, its senders wait: that is the
@@ -42,6 +42,7 @@ RECEIVE_BYTES = 65536
 LEND_BYTES = 262144  # sent with one message: how much of a slow peer's progress the store does not see
 NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 ACCEPT_PAUSE = 0.1  # seconds, without room
+LINGER = 1.0  # seconds, for the peer of a closed connection to close too
 LAST_CALL = 1.0  # seconds at the end, for peers to take what they are owed
 ENDS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
@@ -79,18 +80,11 @@ class Sent:
 
 
 @dataclass(slots=True)
-class Gone:
-    """The last of a client: none of its coroutines is left."""
-
-    client: Client
-
-
-@dataclass(slots=True)
 class Stop:
     pass
 
 
-Message = Accepted | Received | Sent | Gone | Stop
+Message = Accepted | Received | Sent | Stop
 
 
 class Csp:
@@ -172,11 +166,18 @@ class Csp:
             listener.detach()  # it is not ours to close
 
     async def serve(self, client: Client) -> None:
-        with client.scope:
-            async with trio.open_nursery() as both:
-                both.start_soon(self.read, client)
-                both.start_soon(self.write, client)
-        await self.tell.send(Gone(client))
+        try:
+            with client.scope:
+                async with trio.open_nursery() as children:
+                    children.start_soon(self.read, client)
+                    async for data in client.to_send:
+                        await self.tell.send(Sent(client, await send(client.sock, data)))
+                    # the store has forgotten the client
+                    shut(client.sock)
+                    children.cancel_scope.deadline = trio.current_time() + LINGER
+        finally:
+            with client.sock:
+                shut(client.sock)
 
     async def read(self, client: Client) -> None:
         data: bytes | None = b"?"
@@ -190,13 +191,10 @@ class Csp:
                 data = None
             await self.tell.send(Received(client, data))
 
-    async def write(self, client: Client) -> None:
-        async for data in client.to_send:
-            await self.tell.send(Sent(client, await send(client.sock, data)))
-
     # ------------------------------------------------------------ the store
 
     async def keep_store(self) -> None:
+        self.worker.begin_turn()
         while not self.stopping and not self.worker.stopping:
             await self.turn()
         self.stopping = True
@@ -235,10 +233,20 @@ class Csp:
         if data:
             client.replies.send_nowait(data)
         if client.session.over:
+            self.forget(client)
+
+    def forget(self, client: Client) -> None:
+        """The last of a client for the store; its coroutine closes the connection."""
+        self.clients.remove(client)
+        client.replies.close()
+        if client.session.broken or self.stopping:
             client.scope.cancel()
+        client.session.free()
 
     def take(self, message: Message) -> None:
         match message:
+            case Received(client) | Sent(client) if client not in self.clients:
+                pass  # said behind its end
             case Received(client, data):
                 if data:
                     client.session.feed(data)
@@ -251,10 +259,6 @@ class Csp:
                     client.session.sent(count)
             case Accepted(sock, is_unix):
                 self.admit(sock, is_unix)
-            case Gone(client):
-                self.clients.remove(client)
-                client.session.free()
-                close(client.sock)
             case Stop():
                 self.stopping = True
 
@@ -285,10 +289,10 @@ async def send(sock: socket.socket, data: bytes) -> int:
     return len(data)
 
 
-def close(sock: socket.socket) -> None:
-    """Close so that what was sent arrives: our end first, then what the peer still says."""
-    with sock, contextlib.suppress(OSError):
+def shut(sock: socket.socket) -> None:
+    """Close our end, and drop what the peer has said: a close with unread bytes would be a reset."""
+    with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_WR)
-        for _ in range(16):  # unread bytes would turn the close into a reset
+        for _ in range(16):
             if not sock.recv(RECEIVE_BYTES):
                 break

@@ -19,6 +19,7 @@ cdef enum Kind:                 # what messages say
     DONE                        # a writer's last
     # to a writer
     SEND                        # the n bytes in `pieces`
+    GOODBYE                     # that was all: tell the peer, and give it time to close too
     # to both
     QUIT                        # say your last
 
@@ -33,20 +34,21 @@ cdef struct Connection:
     # the writer, what it is told, and what it tells
     Mailbox   orders
     Message   order
+    Message   quit
     iovec     pieces[PIECES]    # of the session's output, where they stay until SENT
     int       piece_count
     Message   report
     # the store's own notes
-    Session*  session
+    Session*  session           # NULL = released: the threads have yet to end
     int       threads           # that have not said their last
-    bint      has_writer        # and it was not told to quit yet
-    bint      hung_up
+    bint      hung_up           # nothing more is received
     char      buffers[BUFFERS * BUFFER_BYTES]
 
 cdef Connection* connection_new(Mailbox* store, int fd, const sockaddr_storage* peer, bint is_unix) noexcept nogil
 cdef void connection_free(Connection* c) noexcept nogil     # when its threads have said their last
 # Start the threads; False = the system has none left, and the first may run all the same.
 cdef bint connection_start(Connection* c, const pthread_attr_t* attributes) noexcept nogil
+cdef void connection_quit(Connection* c) noexcept nogil     # have its threads say their last
 cdef char* received_bytes(Connection* c, const Message* m) noexcept nogil
 # The reader may have a message's buffer again.
 cdef void give_back(Connection* c, Message* m) noexcept nogil

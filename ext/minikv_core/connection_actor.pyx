@@ -8,6 +8,9 @@ from minikv_core.mailbox cimport *
 from minikv_core.sockets cimport *
 from minikv_core.threads cimport *
 
+cdef enum:
+    LINGER_US = 1000000         # longest wait for the peer to close too
+
 cdef Connection* connection_new(Mailbox* store, int fd, const sockaddr_storage* peer, bint is_unix) noexcept nogil:
     cdef Connection* c = <Connection*>malloc(sizeof(Connection))
     cdef int i
@@ -21,7 +24,8 @@ cdef Connection* connection_new(Mailbox* store, int fd, const sockaddr_storage* 
     for i in range(BUFFERS):
         c.received[i].sender = c
         c.received[i].kind = RECEIVED
-    c.order.sender = c.report.sender = c
+    c.report.sender = c
+    c.quit.kind = QUIT
     c.report.kind = CONNECTED
     sem_init(&c.free_buffers, 0, BUFFERS)
     mailbox_open(&c.orders)
@@ -35,12 +39,18 @@ cdef void connection_free(Connection* c) noexcept nogil:
 cdef bint connection_start(Connection* c, const pthread_attr_t* attributes) noexcept nogil:
     cdef pthread_t thread
     c.report.kind = SENT
-    c.has_writer = pthread_create(&thread, attributes, write_peer, c) == 0
-    c.threads = c.has_writer
-    if not c.has_writer or pthread_create(&thread, attributes, read_peer, c) != 0:
+    if pthread_create(&thread, attributes, write_peer, c) != 0:
         return False
-    c.threads += 1
+    c.threads = 1
+    if pthread_create(&thread, attributes, read_peer, c) != 0:
+        return False
+    c.threads = 2
     return True
+
+cdef void connection_quit(Connection* c) noexcept nogil:
+    c.hung_up = True
+    shutdown(c.fd, SHUT_RDWR)           # who waits in recv or send goes on
+    mailbox_post(&c.orders, &c.quit)
 
 cdef char* received_bytes(Connection* c, const Message* m) noexcept nogil:
     return c.buffers + (m - c.received) * BUFFER_BYTES
@@ -93,9 +103,16 @@ cdef ssize_t send_pieces(Connection* c) noexcept nogil:
 
 cdef void* write_peer(void* data) noexcept nogil:
     cdef Connection* c = <Connection*>data
-    while mailbox_take(&c.orders, -1).kind == SEND:
+    cdef Message* m = mailbox_take(&c.orders, -1)
+    while m.kind == SEND:
         c.report.n = send_pieces(c)
         mailbox_post(c.store, &c.report)
+        m = mailbox_take(&c.orders, -1)
+    if m.kind == GOODBYE:
+        # Bytes that come after a close are answered with a reset, which may overtake the last reply.
+        shutdown(c.fd, SHUT_WR)
+        if m.next == NULL:
+            mailbox_take(&c.orders, LINGER_US)
     c.report.kind = DONE
     c.report.quiet = False
     mailbox_post(c.store, &c.report)    # as above

@@ -35,7 +35,7 @@ from minikv_core.session cimport (
 )
 from minikv_core.sockets cimport *
 from minikv_core.threads cimport *
-from minikv_core.worker cimport worker_close, worker_open
+from minikv_core.worker cimport own_session, worker_close, worker_open
 
 cdef enum:
     LEND_BYTES = 262144         # in one order: how much of a slow peer's progress the store does not see
@@ -103,15 +103,26 @@ cdef void take_message(Store* p, Message* m) noexcept nogil:
         admit(p, c)
         return
     s = c.session
+    if m.kind == ENDED or m.kind == DONE:
+        c.threads -= 1
+    if s == NULL:
+        if m.kind == RECEIVED:
+            give_back(c, m)             # said behind the end
+        elif c.threads == 0:
+            end_connection(p, c)
+        elif not c.hung_up:
+            connection_quit(c)          # it has lingered, until one of the two has enough
+        return
     session_make_ready(s)
     if m.kind == RECEIVED:
         if s.gate & (CLOSE_AFTER | CLOSE_NOW) == 0:
             p.engine.stats.reads += 1
+            if p.engine.config.tcp_quickack:
+                quick_ack(c.fd)
             session_feed(s, received_bytes(c, m), <size_t>m.n)
             session_settle(s)
         give_back(c, m)
     elif m.kind == ENDED:
-        c.threads -= 1
         if m.n == 0:
             s.flags |= PEER_DONE        # it may still wait for what it is owed
         session_close(s, m.n == 0)
@@ -125,8 +136,6 @@ cdef void take_message(Store* p, Message* m) noexcept nogil:
             s.net_output += <uint64_t>m.n
             output_sent(&s.out, <size_t>m.n)
         session_settle(s)
-    elif m.kind == DONE:
-        c.threads -= 1
 
 cdef void order_send(Connection* c) noexcept nogil:
     """Lend the writer the front of the output."""
@@ -157,32 +166,36 @@ cdef void look_after(Store* p, Session* s) noexcept nogil:
     session_take_pushes(s)
     if s.flags & IS_LENT == 0 and s.gate & CLOSE_NOW == 0 and output_pending(&s.out):
         order_send(c)
-    if s.gate & CLOSE_NOW or (s.gate & CLOSE_AFTER and output_pending(&s.out) == 0):
-        hang_up(p, c)
-    elif s.flags & IS_LENT and (s.gate & CLOSE_AFTER or output_pending(&s.out) > <size_t>c.order.n):
-        mailbox_expect(&p.mailbox, &c.report)
+    if s.flags & IS_LENT:
+        if s.gate & CLOSE_NOW:
+            shutdown(c.fd, SHUT_RDWR)   # the writer gives up
+        if s.gate & STOP or output_pending(&s.out) > <size_t>c.order.n:
+            mailbox_expect(&p.mailbox, &c.report)
+    elif s.gate & CLOSE_NOW or (s.gate & CLOSE_AFTER and output_pending(&s.out) == 0):
+        release(p, c)
 
-cdef void hang_up(Store* p, Connection* c) noexcept nogil:
-    """End a connection, step by step as its threads say their last."""
-    cdef int i
-    if not c.hung_up:
-        c.hung_up = True
-        shutdown(c.fd, SHUT_RDWR)       # whoever waits in recv or send goes on
-    if c.session.flags & IS_LENT:
-        mailbox_expect(&p.mailbox, &c.report)
-        return
-    if c.has_writer:
-        c.has_writer = False
-        c.order.kind = QUIT
+cdef void release(Store* p, Connection* c) noexcept nogil:
+    """Forget a client; its threads have yet to end, and its peer, if it is in no hurry, to close too."""
+    cdef bint linger = c.session.gate & CLOSE_NOW == 0 and c.session.flags & PEER_DONE == 0 and not p.stopped
+    session_free(c.session)
+    c.session = NULL
+    if linger:
+        c.order.kind = GOODBYE
         mailbox_post(&c.orders, &c.order)
-    if c.threads == 0:
-        for i in range(16):             # unread bytes would turn the close into a reset
-            if recv(c.fd, c.buffers, BUFFER_BYTES, MSG_DONTWAIT) <= 0:
-                break
-        close(c.fd)
-        session_free(c.session)
-        connection_free(c)
-        p.connections -= 1
+    elif c.threads:
+        connection_quit(c)
+    else:
+        end_connection(p, c)
+
+cdef void end_connection(Store* p, Connection* c) noexcept nogil:
+    """Close and free what no thread uses any more."""
+    cdef int i
+    for i in range(16):                 # unread bytes would turn the close into a reset
+        if recv(c.fd, c.buffers, BUFFER_BYTES, MSG_DONTWAIT) <= 0:
+            break
+    close(c.fd)
+    connection_free(c)
+    p.connections -= 1
 
 cdef int64_t run_turn(Store* p, int64_t wait) noexcept nogil:
     """Take what has come, waiting for it as long as told, and answer; how long the next turn may wait."""
@@ -208,11 +221,10 @@ cdef int64_t run_turn(Store* p, int64_t wait) noexcept nogil:
     return wait
 
 cdef void close_all(Store* p, bint after_output) noexcept nogil:
-    cdef Session* s = p.engine.sessions
+    cdef Session* s = own_session(&p.worker, p.engine.sessions)
     while s != NULL:
-        if s.flags & IS_INTERNAL == 0:
-            session_close(s, after_output)
-        s = s.next
+        session_close(s, after_output)
+        s = own_session(&p.worker, s.next)
 
 cdef void run_store(Store* p) noexcept nogil:
     cdef int64_t wait = 0, deadline

@@ -21,9 +21,6 @@ cdef enum:
     PIECES = 64
     FEED_BYTES = 65536
 
-cdef extern from "sys/socket.h" nogil:
-    int getpeername(int fd, sockaddr* peer, socklen_t* n)
-
 
 cdef class PyWorker:
     """The sessions that one thread serves, and their engine's timers.
@@ -115,6 +112,8 @@ cdef class PySession:
         cdef const char* p = PyBytes_AS_STRING(data)
         cdef size_t left = <size_t>len(data), n
         s.engine.stats.reads += 1
+        if s.engine.config.tcp_quickack:
+            quick_ack(s.fd)
         while left and s.gate & (CLOSE_AFTER | CLOSE_NOW) == 0:
             n = min(left, <size_t>FEED_BYTES)
             memcpy(copy, p, n)
@@ -172,6 +171,11 @@ cdef class PySession:
         """Whether the connection is to be closed now."""
         cdef Session* s = self.session
         return s.gate & CLOSE_NOW != 0 or (s.gate & CLOSE_AFTER != 0 and output_pending(&s.out) == 0)
+
+    @property
+    def broken(self):
+        """Whether it is closed without regard to what it is owed."""
+        return self.session.gate & CLOSE_NOW != 0
 
     def free(self):
         """Forget the client; its socket is the model's to close."""

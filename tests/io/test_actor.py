@@ -128,3 +128,30 @@ def test_ports_change(serve, connect, io):
             connect(old)
     assert admin.cmd("CONFIG", "SET", "port", 0) == b"OK"
     assert admin.cmd("PING") == b"PONG"
+
+
+@pytest.mark.parametrize("io", ["actor", "csp"])
+def test_the_last_reply_arrives_though_the_peer_still_speaks(serve, connect, io):
+    """The server goes on reading, and drops it; bytes that a closed socket gets are answered with a reset."""
+    port = serve(io=io).port
+    for _ in range(10):
+        client = connect(port)
+        client.send("QUIT")
+        for _ in range(20):
+            client.socket.sendall(b"PING\r\n" * 5000)
+        assert client.socket.recv(100) == b"+OK\r\n"
+        assert client.socket.recv(100) == b""
+
+
+@pytest.mark.parametrize("io", ["actor", "csp"])
+def test_a_peer_that_never_closes(spawn, connect, io):
+    """It is waited for a second."""
+    server = spawn(io=io)
+    other = connect(server.port)
+    other.cmd("PING")
+    before = server.descriptors()
+    client = connect(server.port)
+    client.send("QUIT")
+    assert client.is_closed()
+    assert b"connected_clients:1\r\n" in other.cmd("INFO", "clients")
+    until(lambda: server.descriptors() == before)
