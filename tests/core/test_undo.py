@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from minikv_core.handle import EngineHandle
 from minikv_core.inspection import walk
+from minikv_core.sessionhandle import SessionHandle
 from minikv_core.undocheck import UndoCheck
 
 import minikv  # noqa: F401  (adds the commands)
@@ -280,6 +281,27 @@ def test_transactions_and_watches(store):
     store.done(["UNWATCH"])
     store.done(["MULTI"], ["SET", "int", "41"], ["INCR", "int"], ["EXEC"])
     assert store.run("GET", "int") == b"42"
+
+
+def test_watches_of_several_sessions(store):
+    first, second = SessionHandle(store.handle), SessionHandle(store.handle)
+    first.feed(b"WATCH int block\r\n")
+    store.commit()
+    store.undo.snapshot()
+    second.feed(b"WATCH int block x\r\n")  # with a watcher that dies
+    store.undo.begin_commit()
+    store.undo.rollback()
+    store.undo.compare()
+    third = SessionHandle(store.handle)
+    third.feed(b"WATCH int block\r\n")
+    store.commit()
+    store.undo.snapshot()
+    third.feed(b"UNWATCH\r\n")
+    store.undo.begin_commit()
+    store.undo.rollback()
+    store.undo.compare()
+    store.done(["SET", "int", "1"])
+    assert first.feed(b"MULTI\r\nSET seen 1\r\nEXEC\r\n").endswith(b"*-1\r\n")
 
 
 def test_replies_hold_no_block(store):
