@@ -31,7 +31,7 @@ METRICS = {
         Metric("switches", "context switches per request", "", 3),
         Metric("processes", "processes", "", 0),
         Metric("threads", "threads", "", 0),
-        Metric("kib_per_connection", "memory per connection", "KiB", 1),
+        Metric("kib_per_connection", "memory per connection", "KiB", 2),
         Metric("idle_cpu", "CPU while idle", "% of a core", 1),
         Metric("errors", "errors", "", 0),
         Metric("server_busy", "server's core in use", "share", 2),

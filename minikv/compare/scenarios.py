@@ -158,14 +158,14 @@ class Scale:
 
 
 QUICK = Scale(
-    window=0.4,
+    window=0.3,
     warm_up=0.1,
     connect=5.0,
     drain=2.0,
     settle=0.3,
     paced=2.0,
-    trace=0.15,
+    trace=0.1,
     stop=1.0,
     rounds=1,
-    limit=150,
+    limit=160,
 )
