@@ -17,6 +17,8 @@ from minikv_core.engine cimport *
 from minikv_core.handle cimport EngineHandle
 from minikv_core.memory cimport load_u32, store_u32
 from minikv_core.session cimport refresh_clock, update_slow_ticks
+from minikv_core.types cimport Ref
+from minikv_core.undo cimport undo_commit
 from minikv_core.worker cimport engine_enter, engine_leave, engine_rest
 
 import logging
@@ -89,8 +91,7 @@ def clear_place(EngineHandle handle, int index):
         if e.board.asker == place.pid:
             e.board.asker = 0           # it died while it asked
         if place.answer and e.board.asker == 0:
-            arena_free(&e.arena, place.answer)
-            place.answer = 0
+            drop_answer(e, place)
         if place.answer == 0:
             board_clear_place(e, index)
             done = True
@@ -211,9 +212,15 @@ cdef object take_answer(Engine* e, int index):
     cdef Place* place = &e.board.place[index]
     cdef char* block = arena_at(&e.arena, place.answer)
     cdef bytes raw = PyBytes_FromStringAndSize(block + 4, load_u32(block))
-    arena_free(&e.arena, place.answer)
-    place.answer = 0
+    drop_answer(e, place)
     return decode(raw, ReplyError)[0]
+
+
+cdef void drop_answer(Engine* e, Place* place) noexcept nogil:
+    """Free an answer: forgotten first, so that a process killed here may leak it, and never frees it twice."""
+    cdef Ref ref = place.answer
+    place.answer = 0
+    arena_free(&e.arena, ref)
 
 
 cdef void answer_question(Engine* e) noexcept nogil:
@@ -227,6 +234,7 @@ cdef void answer(Engine* e) noexcept:
     cdef bytes text = PyBytes_FromStringAndSize(e.board.question_text, e.board.question_length)
     cdef bytes reply
     cdef char* block
+    cdef Ref ref
     args = []
     try:
         while text:
@@ -239,9 +247,11 @@ cdef void answer(Engine* e) noexcept:
         logger.exception("another process's question can't be answered")
         return
     if e.place.answer:                  # its asker gave up
-        arena_free(&e.arena, e.place.answer)
-    e.place.answer = arena_alloc(&e.arena, len(reply) + 4)
-    if e.place.answer:
-        block = arena_at(&e.arena, e.place.answer)
+        drop_answer(e, e.place)
+    ref = arena_alloc(&e.arena, len(reply) + 4)
+    if ref:
+        block = arena_at(&e.arena, ref)
         store_u32(block, <uint32_t>len(reply))
         memcpy(block + 4, PyBytes_AS_STRING(reply), len(reply))
+        undo_commit(&e.arena)           # the board must not name what would be undone
+        e.place.answer = ref
