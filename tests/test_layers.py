@@ -12,7 +12,7 @@ LAYERS = (
     "entry table",
     "output reply parser decode",
     "engine board keyspace lazyfree eviction",
-    "registry session worker cron peer acceptor datagram uring accept_thread connection_actor",
+    "registry session worker cron peer acceptor lingering datagram uring accept_thread connection_actor",
     "expiretime keygroup t_string t_string_lcs generic expire scan "
     "pubsub watch transaction monitor connection",
     "pycommand handle places inspection reactor commandflags sessionhandle pysession",

@@ -23,6 +23,7 @@ from libc.string cimport memset
 from minikv_core.clock cimport monotonic_us
 from minikv_core.cron cimport count_turn, engine_alarm, engine_timers
 from minikv_core.engine cimport *
+from minikv_core.memory cimport unlikely
 from minikv_core.output cimport output_pending, output_sent
 from minikv_core.reactor cimport RECEIVE_BYTES, send_output
 from minikv_core.session cimport (
@@ -145,6 +146,8 @@ cdef End blocking_serve(Blocking* b, Session* s) noexcept nogil:
         else:
             n = receive(b, s.fd, following == TO_LISTEN)
             failure = errno
+            if n > 0 and unlikely(w.engine.config.tcp_quickack):
+                quick_ack(s.fd)
             engine_enter(w)
             following = received(b, s, n, failure)
         engine_leave(w)

@@ -1,6 +1,7 @@
 # The loop of the model `uring`.
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
 from minikv_core.engine cimport Engine, Worker
+from minikv_core.lingering cimport Lingering
 from minikv_core.uring cimport Buffers, Listener, Listeners, Ring, Sends
 
 cdef enum Kind:                 # the low bits of a completion's user_data; above them:
@@ -16,7 +17,8 @@ cdef enum:                      # Session.events
     RECEIVING = 1               # a receive is in flight
     AWAITING = 2                # a poll is in flight
     IS_HELD = 4                 # in Loop.held
-    CANCELLED = 8               # it ends when nothing is in flight
+    RELEASED = 8                # our side is closed
+    CANCELLED = 16              # all of it is, when nothing is in flight
 
 cdef struct Loop:
     Engine*  engine
@@ -27,6 +29,8 @@ cdef struct Loop:
     int64_t  accept_again_us    # 0 = accepting
     int      wake_read          # a byte is a signal's number
     int      wake_write
+    Lingering lingering
+    uint32_t released           # sessions whose connection is not quite closed yet
     bint     running
     bint     terminate          # a signal asked for the end
     Sends    held               # sessions whose replies go out at the end of the turn

@@ -11,18 +11,22 @@ A send is done while it is submitted, or fails: it never waits inside the kernel
 completes visibly only if it failed (SQE_SKIP_SUCCESS). So replies are sent from the scratch buffer
 they were written to, and no memory of a session is the kernel's when the call returns. For a peer
 that reads slowly the socket is polled, as in a reactor. What is left in flight are receives and
-polls: a connection that ends cancels them, and its session is freed when they have completed.
+polls. A connection that ends goes on receiving until its peer closes too (lingering.pxd); then, or
+when it must end at once, they are cancelled, and its session is freed when they have completed.
 """
 
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free
 from minikv_core.acceptor cimport admit_peer
 from minikv_core.clock cimport monotonic_us
 from minikv_core.cron cimport count_turn, engine_timers
 from minikv_core.engine cimport *
+from minikv_core.lingering cimport linger, linger_is_over, linger_no_more, linger_wait
+from minikv_core.memory cimport unlikely
 from minikv_core.output cimport SCRATCH_BYTES, output_pending, output_sent
 from minikv_core.session cimport (
-    refresh_clock, session_close, session_feed, session_free, session_hold, session_make_ready, session_resume,
+    refresh_clock, session_close, session_feed, session_hold, session_make_ready, session_release, session_resume,
     session_settle, session_take_pushes, session_take_ready,
 )
 from minikv_core.sockets cimport *
@@ -96,31 +100,35 @@ cdef void receive(Loop* p, Session* s) noexcept nogil:
     ask_receive(&p.ring, s.fd, <uint64_t>s | OF_RECEIVE)
 
 cdef void take_received(Loop* p, Session* s, const Cqe* c) noexcept nogil:
-    cdef bint wanted = s.gate & (CLOSE_AFTER | CLOSE_NOW) == 0
+    cdef bint wanted = c.res > 0 and s.gate & (CLOSE_AFTER | CLOSE_NOW) == 0
+    cdef bint more = c.res > 0 or c.res == -ENOBUFS or c.res == -EINTR      # the peer may go on
     if c.flags & CQE_MORE == 0:
         s.events &= ~<uint32_t>RECEIVING
-    if wanted and c.res > 0:
+    if wanted:
         p.engine.stats.reads += 1
         session_feed(s, buffers_data(&p.buffers, c), <size_t>c.res)
     if c.flags & CQE_BUFFER:
         buffers_return(&p.buffers, c)
-    if wanted and c.res > 0:
+    if s.events & RELEASED and (s.events & CANCELLED or not more):
+        hang_up(p, s)
+        return
+    if wanted:
+        if unlikely(p.engine.config.tcp_quickack):
+            quick_ack(s.fd)
         hold(p, s)
     elif c.res == 0:
         s.flags |= PEER_DONE            # it may still wait for what it is owed
         session_close(s, True)
-    elif c.res < 0 and c.res != -ENOBUFS and c.res != -EINTR and c.res != -ECANCELED:
+    elif not more:
         session_close(s, False)
-    if s.events & RECEIVING == 0 and s.gate & (CLOSE_AFTER | CLOSE_NOW) == 0:
+    if s.events & RECEIVING == 0 and (s.gate & (CLOSE_AFTER | CLOSE_NOW) == 0 or s.events & RELEASED):
         receive(p, s)                   # all buffers were full, or the queue of completions
-    if s.events & CANCELLED:
-        end_session(p, s)
 
 cdef void take_room(Loop* p, Session* s) noexcept nogil:
     s.events &= ~<uint32_t>AWAITING
     s.flags &= ~<uint32_t>WANTS_WRITE
     if s.events & CANCELLED:
-        end_session(p, s)
+        hang_up(p, s)
     else:
         hold(p, s)
 
@@ -196,21 +204,35 @@ cdef void drain_ready(Loop* p) noexcept nogil:
         s = following
 
 cdef void end_session(Loop* p, Session* s) noexcept nogil:
-    """Close a connection when nothing is in flight for it, so that what was sent arrives."""
+    """Close a connection so that what was sent arrives: our side first, then, when the peer has closed too, the rest."""
+    cdef bint lingers = s.flags & PEER_DONE == 0 and shutdown(s.fd, SHUT_WR) == 0 and s.gate & CLOSE_NOW == 0
+    session_release(s)
+    s.events |= RELEASED
+    p.released += 1
+    if not lingers or not p.running:
+        hang_up(p, s)
+        return
+    linger(&p.lingering, s, monotonic_us())
+    if s.events & RECEIVING == 0:
+        receive(p, s)
+
+cdef void hang_up(Loop* p, Session* s) noexcept nogil:
+    """Close the connection of a released session, and free it, when nothing is in flight for it."""
     cdef Worker* w = p.worker
     cdef int i
+    if s.flags & LINGERS:
+        linger_no_more(&p.lingering, s)
     if s.events & (RECEIVING | AWAITING):
         if s.events & CANCELLED == 0:
             s.events |= CANCELLED
             cancel(&p.ring, s.fd, OF_CANCEL)
         return
-    if s.flags & PEER_DONE == 0:
-        shutdown(s.fd, SHUT_WR)
-        for i in range(16):             # unread bytes would turn the close into a reset
-            if recv(s.fd, w.scratch + w.scratch_used, SCRATCH_BYTES - w.scratch_used, MSG_DONTWAIT) <= 0:
-                break
+    for i in range(16):                 # unread bytes would turn the close into a reset
+        if recv(s.fd, w.scratch + w.scratch_used, SCRATCH_BYTES - w.scratch_used, MSG_DONTWAIT) <= 0:
+            break
     close(s.fd)
-    session_free(s)
+    free(s)
+    p.released -= 1
     if p.accept_again_us:
         p.accept_again_us = 1           # a descriptor is free again
 
@@ -228,6 +250,9 @@ cdef int64_t turn(Loop* p, int64_t wait) noexcept nogil:
     take_completions(p)
     wait = engine_timers(e)
     drain_ready(p)
+    while linger_is_over(&p.lingering, start, p.accept_again_us != 0 or not p.running):     # or descriptors are short
+        hang_up(p, p.lingering.first)
+    wait = linger_wait(&p.lingering, start, wait)
     if p.accept_again_us:
         if start >= p.accept_again_us:
             p.accept_again_us = 0
@@ -267,7 +292,7 @@ cdef void finish(Loop* p) noexcept nogil:
         if p.listeners.places[i].fd >= 0:
             remove_listener(p, &p.listeners.places[i])
     close_sessions(p, True)
-    while is_accepting(&p.listeners) or own_session(p.worker, p.engine.sessions) != NULL:
+    while is_accepting(&p.listeners) or own_session(p.worker, p.engine.sessions) != NULL or p.released:
         if monotonic_us() >= deadline:
             close_sessions(p, False)
         turn(p, ACCEPT_PAUSE_US)

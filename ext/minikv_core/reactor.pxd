@@ -2,6 +2,7 @@
 from libc.stdint cimport int64_t, uint32_t
 from minikv_core.engine cimport Engine, Session, Worker
 from minikv_core.handle cimport EngineHandle
+from minikv_core.lingering cimport Lingering
 from minikv_core.sockets cimport epoll_event, sockaddr_storage
 
 cdef enum:
@@ -49,8 +50,7 @@ cdef struct Loop:               # what one reactor owns
     epoll_event events[EVENTS]  # of the last wait
     Session* held[EVENTS]       # sessions that ran in this turn and whose replies are to be sent
     int      held_count
-    Session* lingering          # released, until their peers close too; the oldest first, linked in both directions
-    Session* lingering_last
+    Lingering lingering
 
 cdef void poller_add(Poller* poller) noexcept nogil
 cdef bint serve_session(Loop* p, Session* s) noexcept nogil     # False = it can't be watched, and is gone

@@ -2,8 +2,8 @@
 
 One turn: wait for events; accept; read each ready socket and run what is whole; send the replies,
 one call a session, when all have run; run the timers; send what other sessions got meanwhile, and
-close who must go. A session is freed at the end of a turn only, so no event of the turn can name a
-dead one.
+close who must go. A session ends at the end of a turn only, so no event of the turn can name a dead one;
+what is left of it lingers until its peer closes too (lingering.pxd).
 
 The thread never waits anywhere but in the poller, and not there while the timers have work. Where
 several reactors serve one engine, sockets are read and written without its lock.
@@ -19,6 +19,7 @@ from minikv_core.acceptor cimport ACCEPT_EMPTY, ACCEPT_EXHAUSTED, accept_peer, a
 from minikv_core.datagram cimport serve_datagrams
 from minikv_core.engine cimport *
 from minikv_core.handle cimport EngineHandle
+from minikv_core.lingering cimport linger, linger_is_over, linger_no_more, linger_wait
 from minikv_core.memory cimport unlikely
 from minikv_core.output cimport output_pending, output_sent, output_vector
 from minikv_core.session cimport (
@@ -42,7 +43,6 @@ cdef enum:
     ACCEPTS_A_TURN = 256
     ACCEPT_PAUSE_US = 100000    # without free descriptors: until accepting is tried again
     LAST_CALL_US = 1000000      # at the end, for peers to take what they are owed
-    LINGER_MS = 2000            # longest wait for the peer of a closed connection to close too
     MAX_POLLERS = 8
 
 cdef (Poller*)[MAX_POLLERS] pollers     # set at import
@@ -219,7 +219,7 @@ cdef void handle_event(Loop* p, Session* s, uint32_t events) noexcept nogil:
     if s.gate & (CLOSE_AFTER | CLOSE_NOW):
         if s.flags & LINGERS:
             if not drop_input(p, s):
-                stop_lingering(p, s)
+                hang_up(p, s)
         elif events & (EPOLLERR | EPOLLHUP):
             close_session(p, s)             # nobody is left to be owed anything
     elif events & (EPOLLIN | EPOLLERR | EPOLLHUP):
@@ -270,28 +270,17 @@ cdef void handle_ready(Loop* p, Session* s) noexcept nogil:
 
 # ---------------------------------------------------------------- closing
 
-cdef void end_session(Loop* p, Session* s, bint linger) noexcept nogil:
-    """Close a connection so that what was sent arrives: our side first, then, when the peer has closed too, the rest.
-
-    Bytes that come after a close are answered with a reset, which may overtake the last reply.
-    """
+cdef void end_session(Loop* p, Session* s, bint may_linger) noexcept nogil:
+    """Close a connection so that what was sent arrives: our side first, then, when the peer has closed too, the rest."""
     cdef bint speaks = s.flags & PEER_DONE == 0 and shutdown(s.fd, SHUT_WR) == 0 and drop_input(p, s)
     engine_enter(p.worker)
     session_release(s)
     engine_leave(p.worker)
-    if not speaks or not linger or s.gate & CLOSE_NOW:
-        hang_up(p, s)
-        return
-    s.flags |= LINGERS
-    s.active_ms = monotonic_us() // 1000
-    s.next = NULL
-    s.previous = p.lingering_last
-    if p.lingering_last == NULL:
-        p.lingering = s
+    if speaks and may_linger and s.gate & CLOSE_NOW == 0:
+        linger(&p.lingering, s, monotonic_us())
+        watch_session(p, s, EPOLLIN)
     else:
-        p.lingering_last.next = s
-    p.lingering_last = s
-    watch_session(p, s, EPOLLIN)
+        hang_up(p, s)
 
 cdef bint drop_input(Loop* p, Session* s) noexcept nogil:
     """Read what the peer still says; whether it may say more."""
@@ -305,29 +294,10 @@ cdef bint drop_input(Loop* p, Session* s) noexcept nogil:
         p.poller.watch(p, s.fd, EPOLLIN, EPOLLIN, s)
     return True
 
-cdef void stop_lingering(Loop* p, Session* s) noexcept nogil:
-    if s.previous == NULL:
-        p.lingering = s.next
-    else:
-        s.previous.next = s.next
-    if s.next == NULL:
-        p.lingering_last = s.previous
-    else:
-        s.next.previous = s.previous
-    hang_up(p, s)
-
-cdef int64_t end_lingering(Loop* p, int64_t wait) noexcept nogil:
-    """Close those who have lingered for long, or all if descriptors are short; how long the next turn may wait."""
-    cdef int64_t now = monotonic_us() // 1000, left
-    while p.lingering != NULL:
-        left = p.lingering.active_ms + LINGER_MS - now
-        if left > 0 and p.accepting:
-            return left * 1000 if wait < 0 or wait > left * 1000 else wait
-        stop_lingering(p, p.lingering)
-    return wait
-
 cdef void hang_up(Loop* p, Session* s) noexcept nogil:
-    """Close the descriptor of a released session, and free it."""
+    """Close the connection of a released session, and free it."""
+    if s.flags & LINGERS:
+        linger_no_more(&p.lingering, s)
     if p.poller.forget != NULL:
         p.poller.forget(p, s.fd)
     close(s.fd)
@@ -390,8 +360,9 @@ cdef void run_loop(Loop* p) noexcept nogil:
         engine_leave(w)
         if ready:
             drain_ready(p)
-        if p.lingering != NULL:
-            wait = end_lingering(p, wait)
+        while linger_is_over(&p.lingering, start, not p.accepting):     # or descriptors are short
+            hang_up(p, p.lingering.first)
+        wait = linger_wait(&p.lingering, start, wait)
         if p.accept_again_us:
             if start >= p.accept_again_us:
                 p.accept_again_us = 0
@@ -461,8 +432,8 @@ cdef void finish(Loop* p) noexcept nogil:
         if s == NULL:
             break
         end_session(p, s, False)
-    while p.lingering != NULL:
-        stop_lingering(p, p.lingering)
+    while p.lingering.first != NULL:
+        hang_up(p, p.lingering.first)
 
 
 cdef class Reactor:

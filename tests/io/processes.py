@@ -12,6 +12,8 @@ import json, os, resource, signal, sys
 import minikv
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as in hosts other than Python
 server = minikv.Server(**json.loads(sys.argv[1]))
+if server.settings["logfile"]:
+    minikv.log.open_log(server.settings)
 if int(sys.argv[2]):
     limit = max(map(int, os.listdir("/proc/self/fd"))) + int(sys.argv[2])
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
