@@ -197,7 +197,8 @@ cdef class LoadGenerator:
         elapsed, cpu = time.monotonic() - started, time.thread_time() - cpu
         self.load.sending = False
         self._work(drain)
-        return self._report() | {"seconds": elapsed, "cpu_seconds": cpu}
+        drained = time.monotonic() - started
+        return self._report() | {"seconds": elapsed, "drained_seconds": drained, "cpu_seconds": cpu}
 
     def close(self):
         """Close every connection."""

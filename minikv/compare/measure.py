@@ -85,7 +85,12 @@ def _take(turn: Turn) -> None:
     reading.values["processes"], reading.values["threads"] = after.processes, after.threads
     if scenario.idle:
         return
-    reading.values["rps"] = done["in_time"] / done["seconds"]
+    # Until the last answer, if it came: answers that come in waves are then counted in whole ones.
+    reading.values["rps"] = (
+        done["in_time"] / done["seconds"]
+        if done["unanswered"]
+        else done["requests"] / done["drained_seconds"]
+    )
     reading.values["load_busy"] = min(1.0, done["cpu_seconds"] / done["seconds"])
     reading.values["server_busy"] = min(1.0, (after.cpu_seconds - before.cpu_seconds) / elapsed)
     if done["requests"]:

@@ -90,7 +90,7 @@ GROUPS = (
     ),
     Group(
         "many",
-        "10,000 connections at rest",
+        "10,000 quiet connections",
         "What a connection costs when it does nothing, and when it sends one request a second. The memory "
         "is the processes' own (Pss); the kernel's part, such as socket buffers, is not in it.",
     ),
