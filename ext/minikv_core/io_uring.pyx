@@ -54,7 +54,7 @@ cdef void hold(Loop* p, Session* s) noexcept nogil:
 cdef void send_held(Loop* p, int64_t wait) noexcept nogil:
     """Send what is held, and wait for a completion for so many microseconds, negative = any time."""
     cdef Session* s
-    cdef uint32_t i
+    cdef uint32_t i, first = p.ring.done_tail
     for i in range(p.held.count):
         s = <Session*>p.held.sends[i].owner
         p.held.sends[i].bytes = 0
@@ -62,9 +62,9 @@ cdef void send_held(Loop* p, int64_t wait) noexcept nogil:
             ask_send(&p.ring, &p.held, i, s.fd, &s.out, OF_SEND)
         if s.gate & (CLOSE_AFTER | CLOSE_NOW):
             wait = 0                    # its end is due
-    ring_enter(&p.ring, 1 if wait else 0, wait)
+    ring_enter(&p.ring, wait)
     if p.held.count:
-        sends_collect(&p.ring, &p.held, OF_SEND)
+        sends_collect(&p.ring, &p.held, first, OF_SEND)
         for i in range(p.held.count):
             settle(p, &p.held.sends[i])
         p.held.count = p.held.piece_count = 0
@@ -161,12 +161,12 @@ cdef void take_wake(Loop* p) noexcept nogil:
 
 cdef void take_completions(Loop* p) noexcept nogil:
     cdef Ring* r = &p.ring
-    cdef uint32_t tail = acquire(r.cq_tail)
+    cdef uint32_t tail = r.done_tail        # what comes meanwhile has the next turn
     cdef uint64_t data
     cdef Cqe c
-    while r.cq_head != tail:
-        c = r.cqes[r.cq_head & r.cq_mask]
-        r.cq_head += 1
+    while r.done_head != tail:
+        c = r.done[r.done_head]
+        r.done_head += 1
         data = c.user_data & ~<uint64_t>KINDS
         if c.user_data & KINDS == OF_RECEIVE:
             take_received(p, <Session*>data, &c)
@@ -176,7 +176,7 @@ cdef void take_completions(Loop* p) noexcept nogil:
             take_accepted(p, &c)
         elif c.user_data & KINDS == OF_WAKE:
             take_wake(p)
-    release(r.cq_shared_head, r.cq_head)
+    ring_forget(r)
 
 # ---------------------------------------------------------------- sessions that others changed, and that end
 
@@ -274,7 +274,7 @@ cdef void run_loop(Loop* p) noexcept nogil:
 
 cdef void remove_listener(Loop* p, Listener* listener) noexcept nogil:
     cancel(&p.ring, listener.fd, OF_CANCEL)
-    ring_enter(&p.ring, 0, 0)
+    ring_enter(&p.ring, 0)
     listener.fd = -1
 
 cdef void close_sessions(Loop* p, bint after_output) noexcept nogil:

@@ -71,11 +71,15 @@ cdef struct Ring:
     uint32_t* sq_head           # submissions that the kernel has taken
     uint32_t* sq_shared_tail
     Sqe*      sqes
-    uint32_t  cq_head           # completions looked at
+    uint32_t* sq_flags
     uint32_t  cq_mask
-    uint32_t* cq_shared_head
+    uint32_t* cq_head
     uint32_t* cq_tail
     Cqe*      cqes
+    Cqe*      done              # completions, taken out of the kernel's queue: it never lacks room for those of a submission
+    uint32_t  done_head         # those before have been looked at
+    uint32_t  done_tail
+    uint32_t  done_room
     char*     map               # both queues
     size_t    map_bytes
 
@@ -118,8 +122,9 @@ cdef struct Sends:              # the batch that goes out with the next submissi
 cdef int ring_open(Ring* r) noexcept nogil
 cdef int ring_enable(Ring* r) noexcept nogil
 cdef void ring_close(Ring* r) noexcept nogil
-# Submit everything; `least` = completions to wait for, `us` = how long at most, negative = any time.
-cdef void ring_enter(Ring* r, uint32_t least, int64_t us) noexcept nogil
+# Submit everything, wait for a completion for `us` at most, negative = any time, and take all there are.
+cdef void ring_enter(Ring* r, int64_t us) noexcept nogil
+cdef void ring_forget(Ring* r) noexcept nogil                   # the completions that have been looked at
 
 cdef int buffers_open(Ring* r, Buffers* b) noexcept nogil       # errno
 cdef void buffers_close(Buffers* b) noexcept nogil
@@ -138,9 +143,9 @@ cdef void accept_ended(Listeners* l, uint64_t user_data) noexcept nogil
 cdef bint is_accepting(const Listeners* l) noexcept nogil
 
 # Send the front of an output as number i of the batch. When ring_enter returns, the send is over, done
-# or failed, and sends_collect finds the results.
+# or failed, and sends_collect finds the results among the completions from number `first` on.
 cdef void ask_send(Ring* r, Sends* batch, uint32_t i, int fd, Output* out, uint64_t kind) noexcept nogil
-cdef void sends_collect(Ring* r, Sends* batch, uint64_t kind) noexcept nogil
+cdef void sends_collect(Ring* r, Sends* batch, uint32_t first, uint64_t kind) noexcept nogil
 
 cdef inline char* buffers_data(Buffers* b, const Cqe* c) noexcept nogil:
     """What a receive has put into a buffer."""

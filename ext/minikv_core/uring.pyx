@@ -1,7 +1,7 @@
 """The ring of io_uring, and what is asked of it. Needs Linux 6.1."""
 
-from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memmove, memset
 from minikv_core.memory cimport unlikely
 from minikv_core.output cimport output_vector
 from minikv_core.sockets cimport MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, close, errno
@@ -28,6 +28,7 @@ cdef enum:
     SETUP_SINGLE_ISSUER = 1 << 12
     SETUP_DEFER_TASKRUN = 1 << 13   # completions happen in ring_enter alone: nothing interrupts the thread
     OFFSET_SQES = 0x10000000
+    SQ_CQ_OVERFLOW = 1 << 1         # completions wait for room in the queue
     ENTER_GETEVENTS = 1 << 0
     ENTER_EXT_ARG = 1 << 3
     REGISTER_ENABLE = 12
@@ -122,8 +123,9 @@ cdef int ring_open(Ring* r) noexcept nogil:
     r.sq_mask = params.sq_entries - 1
     r.sq_head = <uint32_t*>(r.map + params.sq.head)
     r.sq_shared_tail = <uint32_t*>(r.map + params.sq.tail)
+    r.sq_flags = <uint32_t*>(r.map + params.sq.flags)
     r.cq_mask = params.cq_entries - 1
-    r.cq_shared_head = <uint32_t*>(r.map + params.cq.head)
+    r.cq_head = <uint32_t*>(r.map + params.cq.head)
     r.cq_tail = <uint32_t*>(r.map + params.cq.tail)
     r.cqes = <Cqe*>(r.map + params.cq.cqes)
     array = <uint32_t*>(r.map + params.sq.array)
@@ -141,23 +143,50 @@ cdef void ring_close(Ring* r) noexcept nogil:
         munmap(r.map, r.map_bytes)
     if r.fd >= 0:
         close(r.fd)
+    free(r.done)
     r.sqes = NULL
     r.map = NULL
     r.fd = -1
 
-cdef void ring_enter(Ring* r, uint32_t least, int64_t us) noexcept nogil:
+cdef bint ring_take(Ring* r) noexcept nogil:
+    """Move what the kernel's queue holds to ours; False = the kernel has more, for which it had no room."""
+    cdef uint32_t head = r.cq_head[0], tail = acquire(r.cq_tail), n = tail - head
+    cdef Cqe* grown
+    if r.done_tail + n > r.done_room:
+        grown = <Cqe*>realloc(r.done, (r.done_room + n + COMPLETIONS) * sizeof(Cqe))
+        if grown == NULL:
+            return True             # they stay where they are, for now
+        r.done = grown
+        r.done_room += n + COMPLETIONS
+    while head != tail:
+        r.done[r.done_tail] = r.cqes[head & r.cq_mask]
+        r.done_tail += 1
+        head += 1
+    release(r.cq_head, head)
+    return acquire(r.sq_flags) & SQ_CQ_OVERFLOW == 0
+
+cdef void ring_enter(Ring* r, int64_t us) noexcept nogil:
     cdef EnterArgument argument
     cdef Timespec timeout
-    cdef uint32_t flags = ENTER_GETEVENTS | ENTER_EXT_ARG
+    cdef uint32_t least = 1 if us and r.done_head == r.done_tail else 0
     memset(&argument, 0, sizeof(EnterArgument))
-    if us >= 0:
+    if us > 0:
         timeout.seconds = us // 1000000
         timeout.nanoseconds = us % 1000000 * 1000
         argument.timeout = <uint64_t>&timeout
     release(r.sq_shared_tail, r.sq_tail)
-    syscall(SYS_ENTER, r.fd, r.sq_tail - acquire(r.sq_head), least, flags, &argument, sizeof(EnterArgument))
-    while acquire(r.sq_head) != r.sq_tail:     # a signal, or the kernel lacked memory
-        syscall(SYS_ENTER, r.fd, r.sq_tail - acquire(r.sq_head), 0, flags, &argument, sizeof(EnterArgument))
+    while True:
+        syscall(SYS_ENTER, r.fd, r.sq_tail - acquire(r.sq_head), least, ENTER_GETEVENTS | ENTER_EXT_ARG, &argument,
+                sizeof(EnterArgument))
+        least = 0                   # again: a signal came, or the kernel lacked memory or room
+        if ring_take(r) and acquire(r.sq_head) == r.sq_tail:
+            return
+
+cdef void ring_forget(Ring* r) noexcept nogil:
+    r.done_tail -= r.done_head
+    if r.done_tail:
+        memmove(r.done, r.done + r.done_head, r.done_tail * sizeof(Cqe))
+    r.done_head = 0
 
 # ---------------------------------------------------------------- buffers
 
@@ -220,7 +249,7 @@ cdef void buffers_close(Buffers* b) noexcept nogil:
 cdef Sqe* ask(Ring* r, Operation operation, int fd, uint64_t user_data) noexcept nogil:
     cdef Sqe* sqe
     if unlikely(r.sq_tail - acquire(r.sq_head) > r.sq_mask):
-        ring_enter(r, 0, 0)
+        ring_enter(r, 0)
     sqe = &r.sqes[r.sq_tail & r.sq_mask]
     r.sq_tail += 1
     memset(sqe, 0, sizeof(Sqe))
@@ -295,7 +324,7 @@ cdef void ask_send(Ring* r, Sends* batch, uint32_t i, int fd, Output* out, uint6
         one.iov_len = <size_t>(out.pos - out.base)
     else:
         if PIECES_ROOM - batch.piece_count < PIECES:
-            ring_enter(r, 0, 0)         # those are sent
+            ring_enter(r, 0)         # those are sent
             batch.piece_count = 0
             pieces = batch.pieces
         n = output_vector(out, pieces, PIECES)
@@ -322,12 +351,11 @@ cdef void ask_send(Ring* r, Sends* batch, uint32_t i, int fd, Output* out, uint6
         batch.piece_count += <uint32_t>n
         sqe.addr = <uint64_t>&batch.messages[i]
 
-cdef void sends_collect(Ring* r, Sends* batch, uint64_t kind) noexcept nogil:
-    cdef uint32_t i = r.cq_head, tail = acquire(r.cq_tail)
+cdef void sends_collect(Ring* r, Sends* batch, uint32_t first, uint64_t kind) noexcept nogil:
     cdef Cqe* c
-    while i != tail:
-        c = &r.cqes[i & r.cq_mask]
+    cdef uint32_t i
+    for i in range(first, r.done_tail):
+        c = &r.done[i]
         if c.user_data & 7 == kind:
             batch.sends[c.user_data >> 3].result = c.res
             c.user_data = CONSUMED
-        i += 1
