@@ -58,8 +58,10 @@ cdef int check_reply(Load* g, Conn* c, const char* got, int length) noexcept nog
     if got[0] == c'-':
         g.tally.errors += 1
         return n
-    g.tally.wrong += 1
-    return n if got[0] == c'+' or (got[0] == c'$' and got[1] == c'-') else -1
+    if got[0] == c'+' or (got[0] == c'$' and got[1] == c'-'):
+        g.tally.wrong += 1
+        return n
+    return -1                   # how long it is, we do not know
 
 # ---------------------------------------------------------------- connections
 
@@ -103,10 +105,13 @@ cdef void open_conn(Load* g, Conn* c) noexcept nogil:
     source.sin_family = AF_INET
     source.sin_addr.s_addr = htonl(LOOPBACK + g.sockets % SOURCES)
     g.sockets += 1
+    if c.fd < 0:
+        give_up(g, c, &g.tally.refused, strerror(errno))
+        return
     # connect() chooses the port, which may be in use towards another server
     setsockopt(c.fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on))
     setsockopt(c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on))
-    if c.fd < 0 or bind(c.fd, <sockaddr*>&source, sizeof(source)) < 0:
+    if bind(c.fd, <sockaddr*>&source, sizeof(source)) < 0:
         give_up(g, c, &g.tally.refused, strerror(errno))
     elif connect(c.fd, <sockaddr*>&g.server, sizeof(g.server)) == 0:
         watch(g, c, EPOLL_CTL_ADD, False)
@@ -189,7 +194,7 @@ cdef void receive(Load* g, Conn* c) noexcept nogil:
     while length and c.owed:
         used = check_reply(g, c, start, length)
         if used < 0:
-            end_conn(g, c)
+            give_up(g, c, &g.tally.wrong, b"a reply out of step")
             return
         if used == 0:
             break

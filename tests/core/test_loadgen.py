@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import resource
 import socket
 import threading
 import time
@@ -212,6 +214,28 @@ def test_churn_makes_a_connection_for_each_request():
         _, done, _ = report_of(script.port, LIMIT, requests=200, connections=5, churn=True)
     assert done["requests"] == len(script.requests) == 200
     assert 200 <= script.connections <= 205
+
+
+def test_churn_goes_on_after_replies_out_of_step():
+    with Script(lambda request: echo(request) if len(script.requests) > 20 else b"$3\r\nabc\r\n") as script:
+        _, done, _ = report_of(script.port, LIMIT, requests=50, connections=3, churn=True)
+    assert (done["wrong"], done["requests"]) == (20, 30)
+
+
+def test_descriptors_run_out():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        load = LoadGenerator(listener.getsockname()[1], ASKED, connections=50)
+        spare = os.dup(0)
+        os.close(spare)  # the lowest number that is free
+        resource.setrlimit(resource.RLIMIT_NOFILE, (spare + 10, hard))
+        try:
+            opened = load.connect(0.2)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            load.close()
+    assert opened["refused"] >= 40
+    assert opened["complaint"] == "Too many open files"
 
 
 def test_paced_requests_come_once_an_interval():
