@@ -11,14 +11,6 @@ import signal
 cdef extern from "signal.h" nogil:
     enum: SIGINT, SIGQUIT, SIGTERM
 
-cdef extern from "poll.h" nogil:
-    struct pollfd:
-        int   fd
-        short events
-        short revents
-    enum: POLLIN
-    int poll(pollfd* fds, unsigned long n, int timeout_ms)
-
 cdef enum:
     PLACES = 1024
     PAUSE_MS = 20               # without free descriptors or places: until accepting is tried again
