@@ -37,8 +37,10 @@ def measure(scenario: Scenario, target: Target, scale: Scale, file_limit: int) -
             f"{connections:,} connections instead of {scenario.connections:,}: the limit on open files"
         )
     try:
-        with RunningServer(target.name, target.command, target.options, scale.stop) as server:
-            wire.fill(server.port, SET, ((key, key) for key in range(KEYS)))
+        with RunningServer(
+            target.name, target.command, target.options, start_limit=scale.start, stop_limit=scale.stop
+        ) as server:
+            wire.fill(server.port, SET, ((key, key) for key in range(KEYS)), scale.start)
             load = LoadGenerator(
                 server.port,
                 WORK[scenario.work],

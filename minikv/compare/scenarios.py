@@ -152,6 +152,7 @@ class Scale:
     settle: float = 3.0  # idle connections, before their memory is read
     paced: float = 10.0  # measured of a paced load
     trace: float = 0.3  # with system calls counted
+    start: float = 15.0  # until a server answers
     stop: float = 3.0  # for a server to end by itself
     rounds: int = 3
     limit: float = 28 * 60  # after which no further turn starts
@@ -165,6 +166,7 @@ QUICK = Scale(
     settle=0.3,
     paced=2.0,
     trace=0.1,
+    start=6.0,
     stop=1.0,
     rounds=1,
     limit=160,

@@ -34,7 +34,12 @@ class RunningServer:
     """
 
     def __init__(
-        self, name: str, command: Sequence[str], options: Mapping[str, str], stop_limit: float = STOP_LIMIT
+        self,
+        name: str,
+        command: Sequence[str],
+        options: Mapping[str, str],
+        start_limit: float = START_LIMIT,
+        stop_limit: float = STOP_LIMIT,
     ) -> None:
         self.name = name
         self.port = free_port()
@@ -60,13 +65,13 @@ class RunningServer:
             )
         self.pid = self._process.pid
         try:
-            self._await_ready()
+            self._await_ready(start_limit)
         except BaseException:
             self.stop()
             raise
 
-    def _await_ready(self) -> None:
-        deadline = time.monotonic() + START_LIMIT
+    def _await_ready(self, limit: float) -> None:
+        deadline = time.monotonic() + limit
         while self.is_running() and time.monotonic() < deadline:
             try:
                 if wire.command(self.port, b"PING", timeout=ANSWER_LIMIT) == b"+PONG":

@@ -64,9 +64,11 @@ def exchange(connection: socket.socket, requests: bytes, replies: int) -> bytes:
     return received
 
 
-def fill(port: int, request: bytes, numbers: Iterable[int | tuple[int, ...]]) -> None:
+def fill(
+    port: int, request: bytes, numbers: Iterable[int | tuple[int, ...]], timeout: float = TIMEOUT
+) -> None:
     """Run the template once per number, pipelined."""
-    with connect(port) as connection:
+    with connect(port, timeout) as connection:
         for requests, count in batches(request, numbers, REQUESTS_PER_WRITE):
             exchange(connection, requests, count)
 
