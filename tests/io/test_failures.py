@@ -39,6 +39,7 @@ class Crowd:
         self.servers = {}
         self.admins = {}
         settings = {"bind": "127.0.0.1 " + self.cable.addresses[0], "protected_mode": "no", "hz": 50}
+        settings["tcp_keepalive"] = 1
         for model in MODELS:
             more = FEW.get(model, {})
             server = self.here.run(ServerProcess, io=model, **settings, **more)
@@ -50,7 +51,7 @@ class Crowd:
             assert admin.cmd("CONFIG", "SET", *words) == b"OK"
 
     def connect(self, opened):
-        """Clients on the other host that have been served, and a time later than that."""
+        """A client of each server, on the other host, that has been served."""
         place = self.cable.addresses[0]
         clients = [
             opened(self.there.run(Connection, (place, server.port))) for server in self.servers.values()
@@ -72,7 +73,6 @@ def crowd():
 
 def test_vanished_peers_are_found_by_keepalive(crowd, opened):
     """Probes after a second, three times: nobody who still listens is closed, and they all are then."""
-    crowd.configure("tcp-keepalive", 1, "timeout", 0)
     crowd.connect(opened)
     time.sleep(1.5)  # probes that are answered
     assert crowd.served() == list(MODELS)
@@ -81,24 +81,23 @@ def test_vanished_peers_are_found_by_keepalive(crowd, opened):
         until(lambda: crowd.served() == [])
 
 
-def test_vanished_peers_are_found_by_timeout(crowd, opened):
-    crowd.configure("tcp-keepalive", 0, "timeout", 0)
-    crowd.connect(opened)
-    with crowd.cable.cut():
-        crowd.configure("timeout", 1)
-        until(lambda: crowd.served() == [])
-        crowd.configure("timeout", 0)
-
-
 def test_host_that_died_and_came_back(crowd, opened):
     """It knows nothing of the connection and resets it when it is spoken to."""
-    crowd.configure("tcp-keepalive", 1, "timeout", 0)
     clients = crowd.connect(opened)
     with crowd.cable.cut():
         for client in clients:
             client.reset()  # nobody hears of it
     until(lambda: crowd.served() == [])
     assert [client.cmd("GET", "k") for client in crowd.connect(opened)] == [b"v"] * len(MODELS)
+
+
+def test_vanished_peers_are_found_by_timeout(crowd, opened):
+    crowd.configure("tcp-keepalive", 0)
+    crowd.connect(opened)
+    with crowd.cable.cut():
+        crowd.configure("timeout", 1)
+        until(lambda: crowd.served() == [])
+        crowd.configure("timeout", 0)
 
 
 # ---------------------------------------------------------------- peers that fail
