@@ -86,6 +86,11 @@ def main(arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         print(EXTRA_MISSING.format(name=error.name), file=sys.stderr)
         return 1
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"minikv compare: {options.output}: {error.strerror}", file=sys.stderr)
+        return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that servers are ended
     found, missing = targets.find_targets(options.models)
     for reason in missing:
@@ -96,7 +101,11 @@ def main(arguments: Sequence[str]) -> int:
     scale = choose_scale(options)
     facts = machine.facts(" ".join(["minikv compare", *arguments]))
     scenarios = [SCENARIOS[name] for name in options.scenarios]
-    results = table.run_with_progress(scenarios, found, scale, machine.raise_file_limit())
+    try:
+        results = table.run_with_progress(scenarios, found, scale, machine.raise_file_limit())
+    except KeyboardInterrupt:
+        print("minikv compare: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
     run = runner.Run(facts, scenarios, found, scale, results)
     table.print_run(run)
     for path in report.write(run, options.output):

@@ -24,8 +24,7 @@ PICTURE_WIDTH = 380  # pixels a panel
 
 
 def write(run: Run, folder: Path) -> list[Path]:
-    """Write everything; returns the paths."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write everything into a folder that is there; returns the paths."""
     figures, page = folder / "results.json", folder / "report.html"
     figures.write_text(as_json(run), encoding="utf-8")
     page.write_text(as_html(run), encoding="utf-8")

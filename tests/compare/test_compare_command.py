@@ -73,3 +73,10 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "pip install 'minikv[compare]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_output_folder_that_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("vl_convert", reason="the extra 'compare' is not installed")
+    (tmp_path / "file").touch()
+    assert command.main(["--models", "epoll", "--output", str(tmp_path / "file" / "folder")]) == 1
+    assert "Not a directory" in capsys.readouterr().err

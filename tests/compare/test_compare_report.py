@@ -161,8 +161,7 @@ def test_the_page_says_what_failed_and_what_is_unknown(run: Run) -> None:
 
 
 def test_files(run: Run, tmp_path: Path) -> None:
-    folder = tmp_path / "new" / "folder"
-    paths = report.write(run, folder)
+    paths = report.write(run, tmp_path)
     assert [path.name for path in paths] == [
         "results.json",
         "report.html",
