@@ -61,7 +61,7 @@ cdef void kick(Load* g) noexcept nogil:
 cdef void turn(Load* g, int64_t now, int64_t end) noexcept nogil:
     cdef epoll_event events[EVENTS]
     cdef int i, n, timeout = <int>((end - now) // 1000000) + 1
-    if g.opened < g.count:
+    if g.greeting and g.opened < g.count:
         open_more(g)
         timeout = 1
     if g.sending:
@@ -86,7 +86,7 @@ cdef inline bint is_done(const Load* g, int64_t now) noexcept nogil:
         return g.opened == g.count and g.opening == 0
     return True
 
-cdef bint go_on(Load* g, int64_t end) noexcept nogil:
+cdef bint work_on(Load* g, int64_t end) noexcept nogil:
     """Work for at most SLICE_NS; whether there is more to do before `end`."""
     cdef int64_t now = now_ns(), slice_end = min(end, now + SLICE_NS)
     while now < slice_end:
@@ -176,14 +176,14 @@ cdef class LoadGenerator:
         free(self.slab)
         free(self.load.buffer)
 
-    def connect(self, double seconds):
+    def connect(self, double seconds, go_on=None):
         """Open all connections and wait for each one's first answer, so long at most; returns a report.
 
-        It gives up early when none has come for PATIENCE_NS.
+        It gives up early when none has come for PATIENCE_NS, or when `go_on`, asked ten times a second, says no.
         """
         self._begin(False, 0)
         self.load.greeting = True
-        self._work(seconds)
+        self._work(seconds, go_on)
         self.load.greeting = False
         return self._report()
 
@@ -214,12 +214,13 @@ cdef class LoadGenerator:
         g.progress_ns = g.paced.start_ns = g.dripping.start_ns = now_ns()
         g.paced.done = g.dripping.done = 0
 
-    cdef void _work(self, double seconds) except *:
+    cdef void _work(self, double seconds, go_on=None) except *:
         cdef int64_t end = now_ns() + <int64_t>(seconds * 1e9)
         cdef bint more = True
         while more:                     # back in Python in between, where an interrupt is raised
             with nogil:
-                more = go_on(&self.load, end)
+                more = work_on(&self.load, end)
+            more = more and (go_on is None or go_on())
 
     cdef dict _report(self):
         cdef int i

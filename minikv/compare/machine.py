@@ -31,6 +31,15 @@ def raise_file_limit() -> int:
     return hard
 
 
+def available_memory() -> float:
+    """Share of the machine's memory that is to be had without swapping."""
+    sizes = {}
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        name, _, size = line.partition(":")
+        sizes[name] = int(size.split()[0])
+    return sizes["MemAvailable"] / sizes["MemTotal"]
+
+
 def cpu_model() -> str:
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from minikv_core.loadgen import LoadGenerator
 
-from minikv.compare import processes, syscalls, wire
+from minikv.compare import machine, processes, syscalls, wire
 from minikv.compare.errors import MeasurementError
 from minikv.compare.results import Reading
 from minikv.compare.scenarios import KEYS, SET, WORK, Scale, Scenario
@@ -13,6 +13,7 @@ from minikv.compare.server import RunningServer
 from minikv.compare.targets import Target
 
 OTHER_FILES = 200  # descriptors left for everything but connections
+LEAST_MEMORY = 0.15  # share of the machine's that a server must leave to others
 TROUBLES = ("errors", "wrong", "lost", "refused", "overdue")
 
 
@@ -66,7 +67,9 @@ def measure(scenario: Scenario, target: Target, scale: Scale, file_limit: int) -
 def _take(turn: Turn) -> None:
     reading, scale, scenario = turn.reading, turn.scale, turn.scenario
     memory = processes.proportional_bytes(turn.server.pid) if scenario.idle else 0
-    opened = turn.load.connect(scale.connect)
+    opened = turn.load.connect(scale.connect, lambda: machine.available_memory() > LEAST_MEMORY)
+    if machine.available_memory() <= LEAST_MEMORY:
+        raise MeasurementError(f"the machine's memory ran low after {opened['standing']:,} connections")
     if scenario.idle:
         _rest(turn, memory, max(1, opened["standing"]))
     elif scenario.churn or opened["standing"] == turn.connections:

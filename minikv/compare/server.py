@@ -17,6 +17,7 @@ from minikv.compare.errors import MeasurementError
 START_LIMIT = 20.0  # seconds until it must answer
 STOP_LIMIT = 20.0  # seconds that it may take to end
 ANSWER_LIMIT = 2.0  # seconds for one PING while it starts
+SETTLED = 0.05  # seconds in which no process has come
 
 
 def free_port() -> int:
@@ -75,10 +76,18 @@ class RunningServer:
         while self.is_running() and time.monotonic() < deadline:
             try:
                 if wire.command(self.port, b"PING", timeout=ANSWER_LIMIT) == b"+PONG":
+                    self._await_workers(deadline)
                     return
             except (OSError, MeasurementError):
                 time.sleep(0.01)
         raise MeasurementError(f"{self.name} did not start: {self.last_words()}")
+
+    def _await_workers(self, deadline: float) -> None:
+        """Wait until no more processes come."""
+        before = -1
+        while (count := len(processes.in_session(self.pid))) != before and time.monotonic() < deadline:
+            before = count
+            time.sleep(SETTLED)
 
     def is_running(self) -> bool:
         return self._process.poll() is None

@@ -33,3 +33,7 @@ def test_pinning_ends() -> None:
     with machine.pinned(machine.SERVER_CORE):
         assert os.sched_getaffinity(0) == {machine.SERVER_CORE}
     assert os.sched_getaffinity(0) == before
+
+
+def test_available_memory_is_a_share() -> None:
+    assert 0 < machine.available_memory() < 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from minikv.compare import measure, runner
+from minikv.compare import machine, measure, runner, targets
 from minikv.compare.results import Reading
 from minikv.compare.runner import Run
 from minikv.compare.scenarios import GROUPS, QUICK, SCENARIOS, Scale, Scenario
@@ -68,3 +68,10 @@ def test_a_server_that_does_not_start_is_a_failure_not_an_exception() -> None:
 def test_every_scenario_is_in_a_group_and_named_by_itself() -> None:
     assert {scenario.group for scenario in SCENARIOS.values()} == {group.name for group in GROUPS}
     assert all(name == scenario.name for name, scenario in SCENARIOS.items())
+
+
+def test_a_server_that_takes_too_much_memory_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "available_memory", lambda: 0.1)
+    (target,), _ = targets.find_targets(["epoll"])
+    reading = measure.measure(SHORT, target, QUICK, 1000)
+    assert reading.failure.startswith("the machine's memory ran low after")

@@ -209,6 +209,17 @@ def test_a_server_that_never_accepts_does_not_hold_us_up():
     assert time.monotonic() - start < 2 * LIMIT
 
 
+def test_connecting_ends_when_it_is_told_to():
+    with Script(echo) as script:
+        load = LoadGenerator(script.port, ASKED, connections=5000)
+        opened = load.connect(LIMIT, lambda: False)
+        done = load.run(0.1)
+        load.close()
+    assert opened["standing"] < 5000
+    assert done["standing"] + done["unanswered"] == 5000
+    assert script.connections < 5000
+
+
 def test_churn_makes_a_connection_for_each_request():
     with Script(echo) as script:
         _, done, _ = report_of(script.port, LIMIT, requests=200, connections=5, churn=True)
