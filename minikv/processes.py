@@ -142,13 +142,13 @@ class Master:
                 self.ended(pid, place, found.si_status)
 
     def _finish(self) -> None:
-        for pid in self.children:
-            self.end(pid)
         deadline = time.monotonic() + LAST_CALL
+        again_at = 0.0
         while self.children:
-            if time.monotonic() > deadline:
+            if time.monotonic() >= again_at:  # a signal just before a blocking call is lost on it
+                again_at = time.monotonic() + 0.25
                 for pid in self.children:
-                    self.end(pid, signal.SIGKILL)
+                    self.end(pid, signal.SIGQUIT if time.monotonic() < deadline else signal.SIGKILL)
             select.select([], [], [], 0.005)
             self._reap()
 

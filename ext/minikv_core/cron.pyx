@@ -12,6 +12,7 @@ chunks they leave are empty and their pages go back to the system.
 """
 
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 from minikv_core.arena cimport (
     arena_alloc, arena_at, arena_free, arena_size, arena_slack, arena_sparse, arena_trim, undo_note,
@@ -24,7 +25,12 @@ from minikv_core.hash cimport hash_bytes
 from minikv_core.keyspace cimport Found, expire_key, note_latency
 from minikv_core.lazyfree cimport lazyfree_step
 from minikv_core.memory cimport ctz, load_u32, prefetch, store_u32
-from minikv_core.session cimport evict_sessions, refresh_clock, session_cron, update_slow_ticks
+from minikv_core.output cimport FIRST_BYTES, NODE_BYTES, output_pending
+from minikv_core.parser cimport parser_big_bytes
+from minikv_core.session cimport (
+    INBOX_BYTES, check_output_limit, count_memory, evict_sessions, holds_block, refresh_clock, session_close, unread_big,
+    update_slow_ticks,
+)
 from minikv_core.table cimport (
     ALL_SLOTS, BUCKETS, SEGMENT_HEAD, SLOTS, Bucket, Segment, Table, match_tags, table_find_ref, table_next_segment,
     table_relocate,
@@ -187,10 +193,63 @@ cdef void look_after_sessions(Engine* e) noexcept nogil:
             if s == NULL:
                 break
         following = s.next
-        session_cron(s)
+        look_after(s)
         s = following
         left -= 1
     e.cron_session = s
+
+cdef void look_after(Session* s) noexcept nogil:
+    """Its idle timeout, its soft output limit, and buffers larger than it needs."""
+    cdef Engine* e = s.engine
+    cdef size_t room
+    cdef char* smaller
+    cdef int64_t idle = (e.now_ms - s.active_ms) // 1000
+    if e.config.timeout and idle > e.config.timeout and s.flags & (IS_PUBSUB | IS_MONITOR) == 0 \
+            and (s.gate & WAITING == 0 or s.flags & IS_PAUSED):
+        session_close(s, False)
+        return
+    if s.worker.resting:                # its arguments may lie in the inbox
+        return
+    # the room for an argument of which little has come goes back
+    if idle > 2 and s.parser.big and parser_big_bytes(&s.parser) <= INBOX_BYTES and not holds_block(&s.parser):
+        unread_big(s)
+    # an inbox that has been idle, or is far larger than lately needed, goes back
+    if s.inbox_room and (idle > 2 or (s.inbox_room > 32768 and s.inbox_peak * 2 < s.inbox_room)):
+        room = s.inbox_len
+        if idle <= 2 and room < s.inbox_peak:
+            room = s.inbox_peak
+        if room == 0 and idle > 2:
+            free(s.inbox)
+            s.inbox = NULL
+            s.inbox_room = 0
+        else:
+            smaller = <char*>realloc(s.inbox, room if room else 1)
+            if smaller != NULL:
+                s.inbox = smaller
+                s.inbox_room = room if room else 1
+    s.inbox_peak = s.inbox_len
+    if e.config.reply_resizing:
+        fit_reply_room(s)
+    check_output_limit(s)
+    count_memory(s)
+
+cdef void fit_reply_room(Session* s) noexcept nogil:
+    """Let the queue's first node be as large as the replies lately were."""
+    cdef Engine* e = s.engine
+    cdef uint64_t seen = s.net_output - s.looked_output + output_pending(&s.out)
+    cdef uint32_t bytes = <uint32_t>seen if seen < NODE_BYTES else <uint32_t>NODE_BYTES
+    s.looked_output = s.net_output
+    if e.config.reply_peak_reset >= 0 and e.now_ms - s.reply_peak_ms > e.config.reply_peak_reset:
+        s.reply_peak = 0
+        s.reply_peak_ms = e.now_ms
+    if bytes > s.reply_peak:
+        s.reply_peak = bytes
+    if s.reply_peak > s.out.first_room:
+        s.out.first_room = NODE_BYTES if s.reply_peak > NODE_BYTES // 2 else s.reply_peak * 2
+        e.stats.reply_expands += 1
+    elif s.out.first_room > FIRST_BYTES and s.reply_peak < s.out.first_room // 4:
+        s.out.first_room = FIRST_BYTES if s.reply_peak < FIRST_BYTES else s.reply_peak
+        e.stats.reply_shrinks += 1
 
 # ---------------------------------------------------------------- expiry
 

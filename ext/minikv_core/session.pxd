@@ -12,7 +12,11 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from minikv_core.engine cimport Command, Engine, Session, Worker
 from minikv_core.output cimport Output
+from minikv_core.parser cimport Parser
 from minikv_core.types cimport Slice, Status
+
+cdef enum:
+    INBOX_BYTES = 16384         # least room to receive into, once an inbox exists
 
 cdef Session* session_new(Worker* w, int fd, uint32_t flags) noexcept nogil     # NULL = no memory
 cdef void session_free(Session* s) noexcept nogil
@@ -55,7 +59,11 @@ cdef void session_continue(Session* s) noexcept nogil   # ... and let them run a
 cdef void session_reset(Session* s) noexcept nogil      # RESET: as after connecting, without touching the reply state
 cdef size_t session_memory(Session* s) noexcept nogil   # CLIENT LIST tot-mem
 cdef void evict_sessions(Engine* e) noexcept nogil      # keep maxmemory-clients
-cdef void session_cron(Session* s) noexcept nogil       # idle timeout, buffer shrinking, soft limits
+# For the timers (cron.pyx).
+cdef void count_memory(Session* s) noexcept nogil       # add what it holds now to Engine.client_bytes
+cdef void check_output_limit(Session* s) noexcept nogil     # close it if more is owed than its class may be
+cdef void unread_big(Session* s) noexcept nogil         # the room for a big argument goes back
+cdef bint holds_block(const Parser* parser) noexcept nogil
 cdef void select_database(Session* s, uint32_t index) noexcept nogil
 
 # Read the clock: I/O models once a turn, before they feed sessions.

@@ -21,7 +21,7 @@ from minikv_core.hash cimport hash_bytes
 from minikv_core.keyspace cimport note_latency
 from minikv_core.memory cimport clz64, likely, unlikely
 from minikv_core.output cimport (
-    FIRST_BYTES, NODE_BYTES, SCRATCH_BYTES, SCRATCH_LEAST, OutMark, OutNode, Output, output_attach, output_detach, output_free,
+    SCRATCH_BYTES, SCRATCH_LEAST, OutMark, OutNode, Output, output_attach, output_detach, output_free,
     output_init, output_mark, output_move, output_pending, output_put, output_rollback,
     output_spill,
 )
@@ -35,7 +35,6 @@ from minikv_core.table cimport table_prefetch_bucket, table_prefetch_entry
 from minikv_core.types cimport BAD_INT, BAD_TIME, FAILED, NO_MEMORY, OK, Slice, Status
 
 cdef enum:
-    INBOX_BYTES = 16384         # least room to receive into, once an inbox exists
     UNCOUNTED_BYTES = 16384     # output owed up to this is in no limit's count, as in Redis
     MAX_HOOKS = 8
     MAX_ERROR_CODES = 128
@@ -750,58 +749,6 @@ cdef void session_settle(Session* s) noexcept nogil:
         s.gate |= CLOSE_NOW
     check_output_limit(s)
     count_memory(s)
-
-cdef void session_cron(Session* s) noexcept nogil:
-    cdef Engine* e = s.engine
-    cdef size_t room
-    cdef char* smaller
-    cdef int64_t idle = (e.now_ms - s.active_ms) // 1000
-    if e.config.timeout and idle > e.config.timeout and s.flags & (IS_PUBSUB | IS_MONITOR) == 0 \
-            and (s.gate & WAITING == 0 or s.flags & IS_PAUSED):
-        session_close(s, False)
-        return
-    if s.worker.resting:                # its arguments may lie in the inbox
-        return
-    # the room for an argument of which little has come goes back
-    if idle > 2 and s.parser.big and parser_big_bytes(&s.parser) <= INBOX_BYTES and not holds_block(&s.parser):
-        unread_big(s)
-    # an inbox that has been idle, or is far larger than lately needed, goes back
-    if s.inbox_room and (idle > 2 or (s.inbox_room > 32768 and s.inbox_peak * 2 < s.inbox_room)):
-        room = s.inbox_len
-        if idle <= 2 and room < s.inbox_peak:
-            room = s.inbox_peak
-        if room == 0 and idle > 2:
-            free(s.inbox)
-            s.inbox = NULL
-            s.inbox_room = 0
-        else:
-            smaller = <char*>realloc(s.inbox, room if room else 1)
-            if smaller != NULL:
-                s.inbox = smaller
-                s.inbox_room = room if room else 1
-    s.inbox_peak = s.inbox_len
-    if e.config.reply_resizing:
-        fit_reply_room(s)
-    check_output_limit(s)
-    count_memory(s)
-
-cdef void fit_reply_room(Session* s) noexcept nogil:
-    """Let the queue's first node be as large as the replies lately were."""
-    cdef Engine* e = s.engine
-    cdef uint64_t seen = s.net_output - s.looked_output + output_pending(&s.out)
-    cdef uint32_t bytes = <uint32_t>seen if seen < NODE_BYTES else <uint32_t>NODE_BYTES
-    s.looked_output = s.net_output
-    if e.config.reply_peak_reset >= 0 and e.now_ms - s.reply_peak_ms > e.config.reply_peak_reset:
-        s.reply_peak = 0
-        s.reply_peak_ms = e.now_ms
-    if bytes > s.reply_peak:
-        s.reply_peak = bytes
-    if s.reply_peak > s.out.first_room:
-        s.out.first_room = NODE_BYTES if s.reply_peak > NODE_BYTES // 2 else s.reply_peak * 2
-        e.stats.reply_expands += 1
-    elif s.out.first_room > FIRST_BYTES and s.reply_peak < s.out.first_room // 4:
-        s.out.first_room = FIRST_BYTES if s.reply_peak < FIRST_BYTES else s.reply_peak
-        e.stats.reply_shrinks += 1
 
 # ---------------------------------------------------------------- errors
 
