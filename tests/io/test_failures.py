@@ -162,8 +162,11 @@ def test_peer_that_never_reads(server, client, opened):
 
 
 def resident(pid):
-    """Bytes of memory that are a process's own."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    """Bytes of memory that are a process's own; 0 = it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private")) * 1024
 
 
