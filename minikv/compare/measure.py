@@ -14,6 +14,7 @@ from minikv.compare.targets import Target
 
 OTHER_FILES = 200  # descriptors left for everything but connections
 LEAST_MEMORY = 0.15  # share of the machine's that a server must leave to others
+TRACE_DRAIN = 1.0  # seconds: a server is slow while its system calls are counted
 TROUBLES = ("errors", "wrong", "lost", "refused", "overdue")
 
 
@@ -133,7 +134,7 @@ def _rest(turn: Turn, memory: int, connections: int) -> None:
 
 def _trace(turn: Turn) -> None:
     def work() -> int:
-        requests: int = turn.load.run(turn.scale.trace, drain=turn.scale.drain)["requests"]
+        requests: int = turn.load.run(turn.scale.trace, drain=TRACE_DRAIN)["requests"]
         return requests
 
     try:

@@ -114,7 +114,7 @@ SCENARIOS = {
         _connections(500),
         _many(5_000),
         _many(10_000),
-        Scenario("pipeline-16", "pipeline", "16 requests at once", pipeline=16),
+        Scenario("pipeline-16", "pipeline", "16 requests at once", pipeline=16, in_quick=False),
         Scenario("pipeline-100", "pipeline", "100 requests at once", pipeline=100),
         Scenario("slow", "slow", "50 connections beside 64 slow ones", slow=64),
         # A loop answers all 50 at once, after half a second.
