@@ -148,8 +148,11 @@ class Prefork(Master):
         waiting = length = 0
         for fd, is_unix in self.listeners.items():
             if not is_unix:
-                with socket.socket(fileno=os.dup(fd)) as listener:
+                listener = socket.socket(fileno=fd)  # not a copy: there may be no descriptor left for it
+                try:
                     info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+                finally:
+                    listener.detach()
                 now, most = struct.unpack_from("II", info, TCP_INFO_UNACKED)
                 waiting += now
                 length += most

@@ -225,6 +225,30 @@ def test_descriptors_run_out(model, opened):
     assert crowd[-1].read() == b"PONG"
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"io": "fork"}, {"io": "prefork", "pm": "static", "pm.max_children": 8}],
+    ids=["fork", "prefork"],
+)
+def test_master_without_descriptors(settings, opened):
+    """Workers go on without it; a connection that needs the master waits until there is room again."""
+    server = opened(ServerProcess(**settings))
+    client = opened(Connection(server.port))
+    assert client.cmd("PING") == b"PONG"
+    if settings["io"] == "prefork":
+        until(lambda: figure(client, "workers", "idle_processes") == 7)
+    hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (3, hard))
+    others = [opened(Connection(server.port)) for _ in range(5)]
+    served = [is_served(other) for other in others]
+    assert all(served) == any(served) == (settings["io"] == "prefork")
+    assert client.cmd("PING") == b"PONG"
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (hard, hard))
+    for other in others:
+        assert all(served) or other.read() == b"PONG"
+        assert other.cmd("PING") == b"PONG"
+
+
 def is_served(client):
     """Whether a request is answered soon."""
     client.send("PING")
