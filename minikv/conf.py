@@ -88,6 +88,12 @@ def quote_word(word: str) -> str:
     return '"' + "".join(out) + '"'
 
 
+def _quoted(word: str) -> str:
+    """An argument as messages show it: in quotes, so that one is told from two."""
+    shown = quote_word(word)
+    return shown if shown.startswith('"') else f'"{shown}"'
+
+
 def read_file(path: str) -> Iterator[Line]:
     """Read the settings of a file and of the files it includes."""
     return _read_file(path, ())
@@ -131,7 +137,7 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
         if len(words) == 1 and words[0].lower() == "save":
             words.append("")
     lines = (
-        Line(COMMAND_LINE, number, " ".join(map(quote_word, words)), tuple(words))
+        Line(COMMAND_LINE, number, " ".join((words[0], *map(_quoted, words[1:]))), tuple(words))
         for number, words in enumerate(options, 1)
     )
     return Arguments(file, standard_input, tuple(lines))

@@ -39,11 +39,13 @@ class Access(Flag):
     IMMUTABLE = auto()  # only at start-up
     PROTECTED = auto()  # at run time only if enable-protected-configs allows it
     SENSITIVE = auto()  # the value stays out of logs
+    OWN = auto()  # no setting of Redis: who sets all that CONFIG GET shows does not know that it is immutable
     HIDDEN = auto()  # CONFIG GET shows it by its name, not by a pattern
 
 
 OPEN, IMMUTABLE, PROTECTED = Access.OPEN, Access.IMMUTABLE, Access.PROTECTED
 SENSITIVE, HIDDEN = Access.SENSITIVE, Access.HIDDEN
+FIXED = IMMUTABLE | Access.OWN
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,12 @@ SECTIONS: dict[str, list[Setting]] = {
         Setting("unixsocketperm", Octal(), "0", "Mode of the Unix sockets' files; 0 leaves it to the umask.",
                 IMMUTABLE),
         Setting("udp-port", Int(0, 65535), "0",
-                "UDP port whose datagrams are answered; 0 is none. For I/O models of one thread.", IMMUTABLE),
+                "UDP port whose datagrams are answered; 0 is none. For I/O models of one thread.", FIXED),
         Setting("udp-bind", Words("addresses"), "127.0.0.1 -::1",
                 "Addresses of the UDP port, as in `bind`. To other machines no reply is larger than its "
-                "request.", IMMUTABLE),
+                "request.", FIXED),
         Setting("unixdatagram", String(), "",
-                "Path of a Unix datagram socket; empty is none. For I/O models of one thread.", IMMUTABLE),
+                "Path of a Unix datagram socket; empty is none. For I/O models of one thread.", FIXED),
         Setting("tcp-backlog", Int(0), "511", "Connections the kernel may hold before they are accepted.",
                 IMMUTABLE, aliases=("listen.backlog",)),
         Setting("timeout", Int(0), "0", "Seconds after which an idle client is closed; 0 is never."),
@@ -120,33 +122,33 @@ SECTIONS: dict[str, list[Setting]] = {
     ],
     "Process": [
         Setting("io", Enum(*MODELS), "epoll", "The I/O model: how sockets are waited for, read and written.",
-                IMMUTABLE),
+                FIXED),
         Setting("worker-processes", Int(0, 1023), "0",
-                "Worker processes of `nginx`; 0 is one for each processor.", IMMUTABLE),
+                "Worker processes of `nginx`; 0 is one for each processor.", FIXED),
         Setting("sub-reactors", Int(0, 128), "0",
                 "Threads of `reactors` that own connections; 0 is one for each processor, four at most.",
-                IMMUTABLE),
+                FIXED),
         Setting("sub-poller", Enum("epoll", "poll"), "epoll", "How the sub-reactors of `reactors` wait.",
-                IMMUTABLE),
+                FIXED),
         Setting("reuseport", Bool(), "no",
-                "Give each worker process of `nginx` its own listening socket (SO_REUSEPORT).", IMMUTABLE),
+                "Give each worker process of `nginx` its own listening socket (SO_REUSEPORT).", FIXED),
         Setting("pm", Enum("static", "dynamic", "ondemand"), "dynamic",
-                "How `prefork` decides how many workers there are, as in php-fpm.", IMMUTABLE),
-        Setting("pm.max_children", Int(1, 1023), "64", "Workers of `prefork`, at most.", IMMUTABLE),
+                "How `prefork` decides how many workers there are, as in php-fpm.", FIXED),
+        Setting("pm.max_children", Int(1, 1023), "64", "Workers of `prefork`, at most.", FIXED),
         Setting("pm.start_servers", Int(1, 1023), "4", "Workers at the start, if `pm` is dynamic.",
-                IMMUTABLE),
+                FIXED),
         Setting("pm.min_spare_servers", Int(1, 1023), "2", "Idle workers, at least, if `pm` is dynamic.",
-                IMMUTABLE),
+                FIXED),
         Setting("pm.max_spare_servers", Int(1, 1023), "8", "Idle workers, at most, if `pm` is dynamic.",
-                IMMUTABLE),
+                FIXED),
         Setting("pm.process_idle_timeout", Int(1), "10",
-                "Seconds after which an idle worker ends, if `pm` is ondemand.", IMMUTABLE),
+                "Seconds after which an idle worker ends, if `pm` is ondemand.", FIXED),
         Setting("pm.max_requests", Int(0), "0",
-                "Connections that a worker serves before another takes its place; 0 is no limit.", IMMUTABLE),
+                "Connections that a worker serves before another takes its place; 0 is no limit.", FIXED),
         Setting("request_terminate_timeout", Int(0), "0",
-                "Seconds after which a worker is ended whose request still runs; 0 is never.", IMMUTABLE),
+                "Seconds after which a worker is ended whose request still runs; 0 is never.", FIXED),
         Setting("request_slowlog_timeout", Int(0), "0",
-                "Seconds after which a request that still runs is logged; 0 is never.", IMMUTABLE),
+                "Seconds after which a request that still runs is logged; 0 is never.", FIXED),
         Setting("daemonize", Bool(), "no", "Run in the background.", IMMUTABLE),
         Setting("pidfile", String(), "", "File that holds the process number while the server runs.",
                 IMMUTABLE),

@@ -94,7 +94,8 @@ class Settings:
         rows: dict[str, tuple[str, str]] = {}
         for name, text in pairs:
             row = find(name)
-            if Access.IMMUTABLE in row.access:
+            unchanged = Access.OWN in row.access and text == self.text(name)
+            if Access.IMMUTABLE in row.access and not unchanged:
                 raise SettingError(name, "can't set immutable config")
             if Access.PROTECTED in row.access and not self.allows("enable-protected-configs", local):
                 raise SettingError(name, "can't set protected config")
@@ -136,11 +137,11 @@ class Settings:
         rows = ROWS if names is None else dict.fromkeys(map(find, names))
         return [(row.name, row.inert) for row in rows if row.inert and not self._is_default(row)]
 
-    def rewrite(self) -> None:
+    def rewrite(self, everything: bool = False) -> None:
         """Bring the configuration file up to date, keeping its comments, its order and its spelling.
 
         Lines that still say the present value stay as they are. Settings that differ from their default and
-        had no line go to the end. The file is replaced in one step.
+        had no line go to the end, or all that had none. The file is replaced in one step.
         errors   SettingError without a file to write, OSError
         """
         if self.path is None:
@@ -153,7 +154,7 @@ class Settings:
             lines = path.read_text("utf-8", "surrogateescape").split("\n")
             if lines[-1] == "":
                 lines.pop()
-        _replace_file(path, "".join(f"{line}\n" for line in self._rewritten(lines)), mode)
+        _replace_file(path, "".join(f"{line}\n" for line in self._rewritten(lines, everything)), mode)
 
     def _apply(self, changes: dict[str, Any]) -> None:
         before = {name: self._values[name] for name in changes}
@@ -182,7 +183,7 @@ class Settings:
                 value = row.kind.join(value, row.kind.read(words), at > 0)
             return value
 
-    def _rewritten(self, lines: list[str]) -> list[str]:
+    def _rewritten(self, lines: list[str], everything: bool) -> list[str]:
         places: dict[str, list[int]] = {}  # setting -> its lines
         words: dict[str, list[list[str]]] = {}  # setting -> the words of each
         for at, line in enumerate(lines):
@@ -198,7 +199,7 @@ class Settings:
             wanted = [" ".join((row.name, *map(quote_word, words))) for words in row.kind.lines(value)]
             old_places = places.get(row.name, [])
             if not old_places:
-                if not self._is_default(row):
+                if everything or not self._is_default(row):
                     added += wanted
             elif self._value_of(row, words[row.name]) != value:
                 for at in old_places:

@@ -87,7 +87,7 @@ def test_module_is_the_command():
 @pytest.mark.parametrize(
     "argv, place, line, reason",
     [
-        (["--hz", "abc"], "the command line, at option 1", "hz abc",
+        (["--hz", "abc"], "the command line, at option 1", 'hz "abc"',
          "hz: argument couldn't be parsed into an integer"),
         (["--hz", "1", "--nope", "a b"], "the command line, at option 2", 'nope "a b"',
          "nope: Bad directive or wrong number of arguments"),

@@ -145,7 +145,7 @@ def run_timers(EngineHandle handle):
 def post_settings(EngineHandle handle, bytes text):
     """Let all other processes follow changed settings; inside a command. ValueError if the text is too long."""
     cdef Board* b = handle.engine.board
-    if len(text) > sizeof(b.settings_text):
+    if len(text) > <Py_ssize_t>sizeof(b.settings_text):
         raise ValueError("the changed settings are too long to share")
     memcpy(b.settings_text, PyBytes_AS_STRING(text), len(text))
     b.settings_length = <uint32_t>len(text)
@@ -178,7 +178,7 @@ def ask(EngineHandle handle, tuple args):
     cdef uint64_t question
     cdef bytes text = b"".join(b"%d\n%b" % (len(arg), arg) for arg in args)
     cdef int i
-    if len(text) > sizeof(b.question_text):
+    if len(text) > <Py_ssize_t>sizeof(b.question_text):
         raise ReplyError("ERR the command is too long for the other processes")
     while b.asker and monotonic_us() < deadline:        # somebody else asks: let them get their answers
         rest(e, ASK_AGAIN_US // 4)

@@ -69,6 +69,11 @@ def sleep(session: Session, seconds: bytes) -> object:
     return OK
 
 
+def rewrite_all(session: Session) -> object:
+    session.server.settings.rewrite(everything=True)
+    return OK
+
+
 def raise_error(session: Session, text: bytes) -> object:
     raise ReplyError(text.decode("utf-8", "surrogateescape"))
 
@@ -281,6 +286,7 @@ def show_help(session: Session) -> list[Simple]:
 SUBCOMMANDS: dict[bytes, tuple[int, int, Handler]] = {  # least and most arguments
     b"assert": (0, 0, refuse_crash),
     b"change-repl-id": (0, 0, change_replication_id),
+    b"config-rewrite-force-all": (0, 0, rewrite_all),
     b"dict-resizing": (1, 1, change_nothing),
     b"digest": (0, 0, digest_all),
     b"digest-value": (1, 1 << 20, digest_keys),
@@ -313,6 +319,8 @@ HELP = """
 DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:
 CHANGE-REPL-ID
     Draw a new replication ID.
+CONFIG-REWRITE-FORCE-ALL
+    As CONFIG REWRITE, with all settings, changed or not.
 DICT-RESIZING <0|1>
     Accepted for the sake of tests: tables grow by themselves.
 DIGEST
