@@ -8,7 +8,7 @@ import time
 
 import pytest
 from connections import until
-from processes import status_number
+from processes import SANITIZED, status_number
 
 
 def threads(server):
@@ -56,6 +56,7 @@ def test_threads_of_a_client_that_is_killed_while_it_does_not_read(spawn, connec
         assert victim.is_closed()
 
 
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer's own memory counts")
 def test_connections_leave_no_memory_behind(spawn, connect):
     server = spawn(io="actor")
     admin = connect(server.port)
@@ -91,6 +92,7 @@ def test_a_flood_waits_until_the_store_has_taken_it(spawn, connect, tmp_path):
     assert client.raw(500_000) == b"+OK\r\n" * 100_000
 
 
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer's own memory counts")
 @pytest.mark.parametrize("stacks", [0, 1])
 def test_no_thread_left(spawn, connect, stacks):
     """Whoever gets no threads is told so; the others go on."""

@@ -12,15 +12,14 @@ import time
 import pytest
 import redis
 from connections import Connection, until
-from processes import ServerProcess
+from processes import RUNNING, ServerProcess
 
 from minikv.models import MODELS
 
-MODEL_NAMES = list(MODELS)
 REFUSED = {name for name, model in MODELS.items() if model.no_push}
 
 
-@pytest.fixture(scope="module", params=MODEL_NAMES)
+@pytest.fixture(scope="module", params=RUNNING)
 def server(request, tmp_path_factory):
     """One server of each model for all tests of this file."""
     path = tmp_path_factory.mktemp("s") / "s"
@@ -306,7 +305,7 @@ def test_redis_benchmark(server, pipeline):
 
 
 @pytest.mark.parametrize("end", ["SIGTERM", "SIGINT", "SHUTDOWN"])
-@pytest.mark.parametrize("model", MODEL_NAMES)
+@pytest.mark.parametrize("model", RUNNING)
 def test_it_ends(opened, model, end):
     server = opened(ServerProcess(io=model))
     client = opened(Connection(server.port))
@@ -324,7 +323,7 @@ def test_it_ends(opened, model, end):
         socket.create_connection(("127.0.0.1", server.port), 20)
 
 
-@pytest.mark.parametrize("model", MODEL_NAMES)
+@pytest.mark.parametrize("model", RUNNING)
 def test_port_can_be_bound_at_once_after_a_crash(opened, model):
     server = opened(ServerProcess(io=model))
     client = opened(Connection(server.port))

@@ -1,6 +1,5 @@
 """What is uring's own: shared buffers, batches of sends, operations in flight when a connection ends."""
 
-import ctypes
 import errno
 import gc
 import os
@@ -12,6 +11,7 @@ import time
 
 import pytest
 from connections import Connection, until
+from processes import has_uring
 
 import minikv
 from minikv.models import NO_URING
@@ -28,13 +28,6 @@ assert prctl(38, 1, 0, 0, 0) == 0  # no new privileges
 assert prctl(22, 2, filter, 0, 0) == 0, ctypes.get_errno()  # from now on io_uring_setup fails
 sys.exit(main(["--io", "uring", "--port", "0", "--unixsocket", sys.argv[2], "--loglevel", "warning"]))
 """
-
-
-def has_uring():
-    """Whether this system lets io_uring be used: a ring is asked for with no memory for its parameters."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.syscall(425, 1, None)
-    return ctypes.get_errno() == errno.EFAULT
 
 
 @pytest.mark.parametrize("reason", [errno.ENOSYS, errno.EPERM, errno.EINVAL])
