@@ -47,7 +47,7 @@ $(VENV)/test-extras: $(VENV)/built
 	touch $@
 
 lint: $(VENV)/built
-	$(INSTALL) '.[lint,compare]'
+	$(INSTALL) '.[lint,test,bench,compare]'
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

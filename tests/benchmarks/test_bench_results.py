@@ -4,11 +4,11 @@ import pytest
 
 from benchmarks.results import (
     Results,
-    generator_was_bottleneck,
     percentile,
     readings,
     with_omitted,
 )
+from minikv.compare.results import generator_was_bottleneck
 
 CPU = ("cpu", "GET P1", "cpu_us")
 RPS = ("cpu", "GET P1", "rps")
