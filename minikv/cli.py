@@ -29,6 +29,7 @@ Examples:
   minikv /etc/minikv.conf --loglevel verbose
   minikv --port 0 --unixsocket /tmp/minikv.sock
   minikv --bind 127.0.0.1 ::1 --requirepass secret
+  minikv --io nginx --worker-processes 4
   echo 'maxmemory 128mb' | minikv -
 
 `redis-cli config get '*'` shows every setting of a running server.
