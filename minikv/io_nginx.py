@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import time
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -37,16 +38,25 @@ class Nginx(Master):
     def __init__(self, server: Server) -> None:
         super().__init__(server)
         self.count = server.settings["worker-processes"] or os.cpu_count() or 1
-        self.current: dict[int, float] = {}  # workers of this generation -> when each began
+        self.current: dict[int, tuple[int, float]] = {}  # workers of this generation -> number, beginning
+        self.sockets: dict[int, list[int]] = {}  # listening socket -> each worker's own, if `reuseport`
         self.again_at = 0.0
+
+    def add_listener(self, fd: int, is_unix: bool) -> None:
+        super().add_listener(fd, is_unix)
+        if self.server.settings["reuseport"] and not is_unix:
+            # the master keeps them: what waits in one is served by the worker that comes next
+            self.sockets[fd] = [self._own_socket(fd) for _ in range(self.count)]
 
     def manage(self) -> None:
         while len(self.current) < self.count and time.monotonic() >= self.again_at:
-            pid = self.spawn(self.work)
+            taken = {number for number, _ in self.current.values()}
+            number = min(set(range(self.count)) - taken)
+            pid = self.spawn(partial(self.work, number))
             if pid is None:
                 self.again_at = time.monotonic() + RESPAWN_PAUSE
                 return
-            self.current[pid] = time.monotonic()
+            self.current[pid] = number, time.monotonic()
 
     def told(self, number: int) -> None:
         if number == signal.SIGHUP:
@@ -58,20 +68,19 @@ class Nginx(Master):
                 self.end(pid)
 
     def ended(self, pid: int, place: int, status: int) -> None:
-        began = self.current.pop(pid, None)
+        _, began = self.current.pop(pid, (0, None))
         if began is not None and not self.stopping:
             log.warning("Worker %d ended with status %d: another takes its place", pid, status)
             if time.monotonic() - began < RESPAWN_PAUSE:
                 self.again_at = time.monotonic() + RESPAWN_PAUSE
 
-    def work(self) -> None:
+    def work(self, number: int) -> None:
         """What a worker does: run a reactor until it is told to end."""
         import_module("minikv_core.io_epoll")  # adds the poller
         reactor = Reactor(self.engine, "epoll")
         serve_signals(reactor.wake_fd)
         for fd, is_unix in self.listeners.items():
-            own = self._own_socket(fd) if self.server.settings["reuseport"] and not is_unix else fd
-            reactor.add_listener(own, is_unix)
+            reactor.add_listener(self.sockets[fd][number] if fd in self.sockets else fd, is_unix)
         reactor.run()
         if self.engine.stopping:  # SHUTDOWN came to this worker
             os.kill(os.getppid(), signal.SIGTERM)
