@@ -84,7 +84,10 @@ def test_all_commands_are_described(store):
     assert b"client|list" in names
     docs = store.execute("COMMAND", "DOCS")
     assert set(docs) == {row[0] for row in everything}
-    assert all(entry[b"summary"] and entry[b"since"] and entry[b"group"] for entry in docs.values())
+    built_in = [
+        entry for name, entry in docs.items() if not name.startswith(b"test")
+    ]  # other tests add commands
+    assert all(entry[b"summary"] and entry[b"since"] and entry[b"group"] for entry in built_in)
 
 
 def test_list_by_filter(store):

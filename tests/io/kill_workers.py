@@ -7,6 +7,7 @@ have run or not, whole: the next read says which. Anything else is a wrong value
 """
 
 import argparse
+import contextlib
 import os
 import random
 import signal
@@ -140,8 +141,9 @@ def run(io, kills, seed, pause=0.01):
             time.sleep(chooser.random() * pause * 2)
             workers = children(server.pid)
             if workers:
-                os.kill(chooser.choice(workers), signal.SIGKILL)
-                done += 1
+                with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+                    os.kill(chooser.choice(workers), signal.SIGKILL)
+                    done += 1
             failed = [client.failure for client in clients if client.failure]
             if failed:
                 raise failed[0]
