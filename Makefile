@@ -63,8 +63,8 @@ asan: $(VENV)/test-extras
 		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 		../../$(BIN)/python -m pytest -q -p no:cacheprovider \
-		tests/core tests/io tests/wire tests/commands tests/test_server.py tests/test_store.py \
-		tests/test_user_command.py
+		tests/core tests/wire tests/commands tests/test_server.py tests/test_store.py tests/test_user_command.py \
+		tests/io/test_breaking.py tests/io/test_slow_peers.py tests/io/test_uring.py
 
 bench: $(VENV)/bench-extras
 	$(BIN)/python -m benchmarks

@@ -389,7 +389,7 @@ def test_death_at_every_record():
     died = 0
     at = 8
     while True:
-        store.undo.room = at
+        store.undo.room = at - at % 8
         _, status = os.waitpid(fork(work), 0)
         store.undo.room = room
         if status == 0:
