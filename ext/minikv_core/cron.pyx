@@ -39,7 +39,7 @@ from minikv_core.types cimport FORM_BLOCK, STRING, Ref, Slice
 
 cdef enum:
     SLICE_US = 1000             # longest run of one job
-    ROUND_US = 25000            # least time between two rounds of expiry over a database
+    ROUND_US = 10000            # least time between two rounds of expiry over a database
     IDLE_TICK_US = 1000000      # between ticks of an engine that serves nobody actively
     FREE_AT_ONCE = 4096         # objects freed between two looks at the clock
     TRIM_BYTES = 8 << 20        # given back to the system in one tick
