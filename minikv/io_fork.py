@@ -11,7 +11,6 @@ costs, or where connections are few and long, and must not be able to harm one a
 from __future__ import annotations
 
 import os
-import signal
 import socket
 from functools import partial
 from typing import TYPE_CHECKING
@@ -58,8 +57,6 @@ class Fork(Master):
         for fd in self.listeners:
             os.close(fd)
         worker.serve(connection, is_unix)
-        if self.engine.stopping:  # SHUTDOWN came to this worker
-            os.kill(os.getppid(), signal.SIGTERM)
 
 
 def accept(fd: int) -> socket.socket:

@@ -82,8 +82,6 @@ class Nginx(Master):
         for fd, is_unix in self.listeners.items():
             reactor.add_listener(self.sockets[fd][number] if fd in self.sockets else fd, is_unix)
         reactor.run()
-        if self.engine.stopping:  # SHUTDOWN came to this worker
-            os.kill(os.getppid(), signal.SIGTERM)
 
     def _own_socket(self, fd: int) -> int:
         """Another listening socket at the same address, in the kernel's group for it."""

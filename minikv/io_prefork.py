@@ -13,12 +13,11 @@ Choose it where requests block, or may crash, and clients are few.
 from __future__ import annotations
 
 import mmap
-import os
 import signal
 import socket
 import struct
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from minikv_core import places
 from minikv_core.blockingworker import BlockingWorker
@@ -61,12 +60,16 @@ class Prefork(Master):
 
     def readable(self) -> list[int]:
         """On demand, the master is woken by connections that no worker takes."""
-        wanted = self.pm == "ondemand" and len(self.current) < self.most and not self.idle()
+        wanted = (
+            self.pm == "ondemand"
+            and len(self.current) < self.most
+            and not idle_of(places.places(self.engine))
+        )
         return list(self.listeners) if wanted else []
 
     def manage(self) -> None:
         workers = places.places(self.engine)
-        idle = self.idle()
+        idle = idle_of(workers)
         waiting, length = self.queue()
         self.figures.update(len(workers) - len(idle), waiting, length)
         self.watch_requests(workers)
@@ -138,11 +141,6 @@ class Prefork(Master):
         if status and not self.stopping:
             log.warning("child %d exited with status %d", pid, status)
 
-    def idle(self) -> list[dict[str, int]]:
-        """Workers that wait for a connection, or will soon, the oldest first."""
-        found = [w for w in places.places(self.engine) if w["state"] in ("idle", "starting")]
-        return sorted(found, key=lambda worker: -worker["age_us"])
-
     def queue(self) -> tuple[int, int]:
         """Connections that wait to be accepted, over all TCP sockets, and how many may."""
         waiting = length = 0
@@ -160,7 +158,7 @@ class Prefork(Master):
 
     def info(self) -> dict[str, object]:
         """INFO workers, in any process: the pool first."""
-        idle = len(self.idle())
+        idle = len(idle_of(places.places(self.engine)))
         rows = super().info()
         return {
             "process_manager": self.pm,
@@ -180,8 +178,12 @@ class Prefork(Master):
         served = 0
         while not worker.stopping and (served < most or not most):
             served += worker.serve_next(self.listeners) is not None
-        if self.engine.stopping:  # SHUTDOWN came to this worker
-            os.kill(os.getppid(), signal.SIGTERM)
+
+
+def idle_of(workers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that wait for a connection, or will soon, the oldest first."""
+    found = [worker for worker in workers if worker["state"] in ("idle", "starting")]
+    return sorted(found, key=lambda worker: -worker["age_us"])
 
 
 class Figures:

@@ -166,6 +166,8 @@ class Master:
             self.children = {}
             places.take_place(self.engine, place)
             work()
+            if self.engine.stopping:  # SHUTDOWN came to this worker
+                os.kill(self._pid, signal.SIGTERM)
             status = 0
         except BaseException:
             traceback.print_exc()
