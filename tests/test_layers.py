@@ -7,7 +7,7 @@ import pytest
 
 CORE = Path(__file__).parent.parent / "ext/minikv_core"
 LAYERS = (
-    "types memory clock sockets threads mailbox",
+    "types memory clock sockets wake threads mailbox",
     "hash arena undo numbers glob xxh3 histogram",
     "entry table",
     "output reply parser decode",

@@ -4,12 +4,10 @@ from libc.string cimport memset
 from minikv_core.acceptor cimport ACCEPT_EMPTY, ACCEPT_EXHAUSTED, accept_peer
 from minikv_core.sockets cimport *
 from minikv_core.threads cimport *
+from minikv_core.wake cimport wake_ends
 
 import os
 import signal
-
-cdef extern from "signal.h" nogil:
-    enum: SIGINT, SIGQUIT, SIGTERM
 
 cdef enum:
     PLACES = 1024
@@ -89,7 +87,7 @@ cdef bint take_wake(AcceptThread* a) noexcept nogil:
         if bytes[i] == 0:
             sem_post(&a.still)
             sem_take(&a.go_on)
-        elif bytes[i] == SIGTERM or bytes[i] == SIGINT or bytes[i] == SIGQUIT:
+        elif wake_ends(bytes[i]):
             a.signalled(a.owner)
     return a.running
 

@@ -31,10 +31,8 @@ from minikv_core.session cimport (
     session_take_ready,
 )
 from minikv_core.sockets cimport *
+from minikv_core.wake cimport wake_taken
 from minikv_core.worker cimport engine_enter, engine_leave, worker_close, worker_open
-
-cdef extern from "signal.h" nogil:
-    enum: SIGINT, SIGQUIT, SIGTERM
 
 cdef enum:
     TICK_US = 1000000           # a process that serves alone looks around as often
@@ -59,11 +57,8 @@ cdef void wake(Worker* w) noexcept nogil:
         write(b.wake_write, &look, 1)
 
 cdef void take_wake(Blocking* b) noexcept nogil:
-    cdef char bytes[64]
-    cdef ssize_t n = read(b.wake_read, bytes, sizeof(bytes)), i
-    for i in range(n):
-        if bytes[i] == SIGTERM or bytes[i] == SIGINT or bytes[i] == SIGQUIT:
-            b.stopping = True
+    if wake_taken(b.wake_read):
+        b.stopping = True
 
 cdef bint need_pipe(Blocking* b) noexcept nogil:
     cdef int[2] ends

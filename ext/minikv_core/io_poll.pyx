@@ -3,23 +3,8 @@ both sides go through all of it, however few are ready."""
 
 from libc.stdint cimport uint32_t
 from minikv_core.reactor cimport EVENTS, Loop, Poller, poller_add
-from minikv_core.watched cimport Watched, pollfd, watched_free, watched_new, watched_set
-
-cdef extern from "poll.h" nogil:
-    int poll(pollfd* fds, unsigned long count, int timeout_ms)
-
-cdef bint open_poll(Loop* p) noexcept nogil:
-    p.state = watched_new()
-    return p.state != NULL
-
-cdef void close_poll(Loop* p) noexcept nogil:
-    watched_free(<Watched*>p.state)
-
-cdef bint watch(Loop* p, int fd, uint32_t before, uint32_t events, void* data) noexcept nogil:
-    return watched_set(<Watched*>p.state, fd, events, data)
-
-cdef void forget(Loop* p, int fd) noexcept nogil:
-    watched_set(<Watched*>p.state, fd, 0, NULL)
+from minikv_core.sockets cimport poll
+from minikv_core.watched cimport Watched, watched_close, watched_forget, watched_open, watched_watch
 
 cdef int wait(Loop* p, int timeout_ms) noexcept nogil:
     cdef Watched* w = <Watched*>p.state
@@ -37,5 +22,5 @@ cdef int wait(Loop* p, int timeout_ms) noexcept nogil:
                 w.next = i + 1
     return n
 
-cdef Poller poller = Poller(b"poll", False, 0, open_poll, close_poll, watch, forget, wait)
+cdef Poller poller = Poller(b"poll", False, 0, watched_open, watched_close, watched_watch, watched_forget, wait)
 poller_add(&poller)

@@ -5,7 +5,7 @@
 from libc.stdint cimport uint32_t
 from minikv_core.reactor cimport EVENTS, Loop, Poller, poller_add
 from minikv_core.sockets cimport EPOLLIN, EPOLLOUT
-from minikv_core.watched cimport Watched, watched_free, watched_new, watched_set
+from minikv_core.watched cimport Watched, watched_close, watched_forget, watched_open, watched_watch
 
 cdef extern from "sys/select.h" nogil:
     ctypedef struct fd_set:
@@ -19,18 +19,8 @@ cdef extern from "sys/select.h" nogil:
     int FD_ISSET(int fd, fd_set* fds)
     int select(int descriptors, fd_set* readers, fd_set* writers, fd_set* others, timeval* timeout)
 
-cdef bint open_select(Loop* p) noexcept nogil:
-    p.state = watched_new()
-    return p.state != NULL
-
-cdef void close_select(Loop* p) noexcept nogil:
-    watched_free(<Watched*>p.state)
-
 cdef bint watch(Loop* p, int fd, uint32_t before, uint32_t events, void* data) noexcept nogil:
-    return fd < FD_SETSIZE and watched_set(<Watched*>p.state, fd, events, data)
-
-cdef void forget(Loop* p, int fd) noexcept nogil:
-    watched_set(<Watched*>p.state, fd, 0, NULL)
+    return fd < FD_SETSIZE and watched_watch(p, fd, before, events, data)
 
 cdef int wait(Loop* p, int timeout_ms) noexcept nogil:
     cdef Watched* w = <Watched*>p.state
@@ -65,5 +55,5 @@ cdef int wait(Loop* p, int timeout_ms) noexcept nogil:
                 break
     return n
 
-cdef Poller poller = Poller(b"select", False, FD_SETSIZE, open_select, close_select, watch, forget, wait)
+cdef Poller poller = Poller(b"select", False, FD_SETSIZE, watched_open, watched_close, watch, watched_forget, wait)
 poller_add(&poller)

@@ -4,20 +4,7 @@ What this costs more than the others is what multiplexing saves."""
 
 from libc.stdint cimport uint32_t
 from minikv_core.reactor cimport EVENTS, Loop, Poller, poller_add
-from minikv_core.watched cimport Watched, watched_free, watched_new, watched_set
-
-cdef bint open_spin(Loop* p) noexcept nogil:
-    p.state = watched_new()
-    return p.state != NULL
-
-cdef void close_spin(Loop* p) noexcept nogil:
-    watched_free(<Watched*>p.state)
-
-cdef bint watch(Loop* p, int fd, uint32_t before, uint32_t events, void* data) noexcept nogil:
-    return watched_set(<Watched*>p.state, fd, events, data)
-
-cdef void forget(Loop* p, int fd) noexcept nogil:
-    watched_set(<Watched*>p.state, fd, 0, NULL)
+from minikv_core.watched cimport Watched, watched_close, watched_forget, watched_open, watched_watch
 
 cdef int wait(Loop* p, int timeout_ms) noexcept nogil:
     cdef Watched* w = <Watched*>p.state
@@ -28,5 +15,5 @@ cdef int wait(Loop* p, int timeout_ms) noexcept nogil:
         p.events[i].data.ptr = w.data[w.next]
     return n
 
-cdef Poller poller = Poller(b"spin", False, 0, open_spin, close_spin, watch, forget, wait)
+cdef Poller poller = Poller(b"spin", False, 0, watched_open, watched_close, watched_watch, watched_forget, wait)
 poller_add(&poller)

@@ -31,10 +31,8 @@ from minikv_core.session cimport (
 )
 from minikv_core.sockets cimport *
 from minikv_core.uring cimport *
+from minikv_core.wake cimport wake_taken
 from minikv_core.worker cimport own_session
-
-cdef extern from "signal.h" nogil:
-    enum: SIGINT, SIGQUIT, SIGTERM
 
 cdef enum:
     ACCEPT_PAUSE_US = 100000    # without free descriptors: until accepting is tried again
@@ -152,11 +150,8 @@ cdef void take_accepted(Loop* p, const Cqe* c) noexcept nogil:
             ask_accepts(&p.ring, &p.listeners, OF_ACCEPT)
 
 cdef void take_wake(Loop* p) noexcept nogil:
-    cdef char bytes[64]
-    cdef ssize_t n = read(p.wake_read, bytes, sizeof(bytes)), i
-    for i in range(n):
-        if bytes[i] == SIGTERM or bytes[i] == SIGINT or bytes[i] == SIGQUIT:
-            p.terminate = True
+    if wake_taken(p.wake_read):
+        p.terminate = True
     ask_readiness(&p.ring, p.wake_read, EPOLLIN, OF_WAKE)
 
 cdef void take_completions(Loop* p) noexcept nogil:

@@ -29,10 +29,8 @@ from minikv_core.session cimport (
 )
 from minikv_core.sockets cimport *
 from minikv_core.types cimport OK
+from minikv_core.wake cimport wake_taken
 from minikv_core.worker cimport engine_enter, engine_leave, own_session, worker_close, worker_open
-
-cdef extern from "signal.h" nogil:
-    enum: SIGINT, SIGQUIT, SIGTERM
 
 import os
 import signal
@@ -313,11 +311,8 @@ cdef void wake_loop(Worker* w) noexcept nogil:
     write((<Loop*>w.model).wake_write, &look, 1)
 
 cdef void take_wake(Loop* p) noexcept nogil:
-    cdef char bytes[64]
-    cdef ssize_t n = read(p.wake_read, bytes, sizeof(bytes)), i
-    for i in range(n):
-        if bytes[i] == SIGTERM or bytes[i] == SIGINT or bytes[i] == SIGQUIT:
-            p.terminate = True
+    if wake_taken(p.wake_read):
+        p.terminate = True
 
 cdef void drain_ready(Loop* p) noexcept nogil:
     """Look at the sessions that are ready now; those that become so meanwhile have the next turn."""

@@ -1,11 +1,7 @@
 # The descriptors that a poller without a set in the kernel watches: a dense array, and each one's place.
 from libc.stdint cimport uint32_t
-
-cdef extern from "poll.h" nogil:
-    struct pollfd:
-        int   fd
-        short events
-        short revents
+from minikv_core.reactor cimport Loop
+from minikv_core.sockets cimport pollfd
 
 cdef struct Watched:
     pollfd* fds
@@ -16,7 +12,8 @@ cdef struct Watched:
     int     descriptors         # length of places
     int     next                # where the next search for ready ones begins, so that all have their turn
 
-cdef Watched* watched_new() noexcept nogil
-cdef void watched_free(Watched* w) noexcept nogil
-# Set what a descriptor is watched for; 0 = nothing. False = no memory.
-cdef bint watched_set(Watched* w, int fd, uint32_t events, void* data) noexcept nogil
+# A Poller's functions; Loop.state is the Watched.
+cdef bint watched_open(Loop* p) noexcept nogil
+cdef void watched_close(Loop* p) noexcept nogil
+cdef bint watched_watch(Loop* p, int fd, uint32_t before, uint32_t events, void* data) noexcept nogil
+cdef void watched_forget(Loop* p, int fd) noexcept nogil

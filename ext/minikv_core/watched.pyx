@@ -4,10 +4,12 @@ from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
-cdef Watched* watched_new() noexcept nogil:
-    return <Watched*>calloc(1, sizeof(Watched))
+cdef bint watched_open(Loop* p) noexcept nogil:
+    p.state = calloc(1, sizeof(Watched))
+    return p.state != NULL
 
-cdef void watched_free(Watched* w) noexcept nogil:
+cdef void watched_close(Loop* p) noexcept nogil:
+    cdef Watched* w = <Watched*>p.state
     if w != NULL:
         free(w.fds)
         free(w.data)
@@ -39,7 +41,8 @@ cdef bint reserve(Watched* w, int fd) noexcept nogil:
         w.room = room
     return True
 
-cdef bint watched_set(Watched* w, int fd, uint32_t events, void* data) noexcept nogil:
+cdef bint watched_watch(Loop* p, int fd, uint32_t before, uint32_t events, void* data) noexcept nogil:
+    cdef Watched* w = <Watched*>p.state
     cdef int i = w.places[fd] - 1 if fd < w.descriptors else -1
     if events == 0:
         if i >= 0:              # the last one takes its place
@@ -59,3 +62,6 @@ cdef bint watched_set(Watched* w, int fd, uint32_t events, void* data) noexcept 
     w.fds[i].events = <short>events
     w.data[i] = data
     return True
+
+cdef void watched_forget(Loop* p, int fd) noexcept nogil:
+    watched_watch(p, fd, 0, 0, NULL)
