@@ -59,6 +59,12 @@ cdef inline char* entry_key(Entry* e, uint32_t* klen) noexcept nogil:
         p += 4
     return p
 
+cdef inline char* entry_value(Entry* e) noexcept nogil:
+    """Where an entry's payload begins."""
+    cdef uint32_t klen
+    cdef char* key = entry_key(e, &klen)
+    return key + klen
+
 cdef inline void entry_view(Entry* e, EntryView* v) noexcept nogil:
     cdef char* p = <char*>e + ENTRY_HEADER
     v.kind = entry_kind(e)
@@ -165,4 +171,11 @@ cdef inline uint32_t int_width(int64_t v) noexcept nogil:
     return 8
 
 cdef inline void store_int(char* p, int64_t v, uint32_t width) noexcept nogil:
-    memcpy(p, &v, width)    # little-endian: the low bytes
+    if width == 1:
+        p[0] = <char>v
+    elif width == 2:
+        store_u16(p, <uint16_t>v)
+    elif width == 4:
+        store_u32(p, <uint32_t>v)
+    else:
+        store_u64(p, <uint64_t>v)

@@ -12,7 +12,7 @@ from minikv_core.arena cimport Arena, arena_alloc, arena_at, arena_free, arena_r
 from minikv_core.engine cimport *
 from minikv_core.entry cimport *
 from minikv_core.lazyfree cimport free_table_later, free_table_now
-from minikv_core.memory cimport load_u32, store_u32, unlikely
+from minikv_core.memory cimport likely, load_u32, store_u32, unlikely
 from minikv_core.numbers cimport format_int, parse_int
 from minikv_core.table cimport table_insert, table_note, table_remove, table_set_expiring
 from minikv_core.types cimport *
@@ -259,7 +259,16 @@ cdef Status put_string(Engine* e, Database* db, const Slice* key, Found* f, Slic
 
 cdef Status put_int(Engine* e, Database* db, const Slice* key, Found* f, int64_t value, int64_t at_ms) noexcept nogil:
     cdef uint32_t width = int_width(value)
-    cdef char* payload = place_string(e, db, key, f, FORM_INT, width, at_ms)
+    cdef char* payload
+    if f.entry != NULL and f.entry.meta == STRING | (FORM_INT << 3) and f.entry.vlen == width and at_ms < 0:
+        # a counter: nothing but the number changes
+        if likely(e.config.maxmemory_policy & EVICT_KIND != EVICT_LFU):
+            entry_set_clock(f.entry, e.lru_clock)
+        payload = entry_value(f.entry)
+        undo_note(&e.arena, payload, width)
+        store_int(payload, value, width)
+        return OK
+    payload = place_string(e, db, key, f, FORM_INT, width, at_ms)
     if unlikely(payload == NULL):
         return NO_MEMORY
     store_int(payload, value, width)
