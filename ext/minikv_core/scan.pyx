@@ -1,6 +1,6 @@
-"""Commands that go through a database: KEYS, SCAN and RANDOMKEY.
+"""Iterating by cursor, and the commands that go through a database: KEYS, SCAN and RANDOMKEY.
 
-References of entries are collected first and looked at afterwards: looking may remove an expired
+References of elements are collected first and looked at afterwards: looking may remove an expired
 key, which must not happen while the table is walked.
 """
 from libc cimport errno
@@ -13,28 +13,25 @@ from minikv_core.engine cimport Engine, READONLY, Session
 from minikv_core.entry cimport Entry, entry_expiry, entry_key, entry_kind
 from minikv_core.generic cimport kind_name
 from minikv_core.glob cimport glob_match
-from minikv_core.keyspace cimport LOOK_NO_TOUCH, LOOK_WRITE, Found, key_hash, look_up
+from minikv_core.keyspace cimport LOOK_NO_TOUCH, LOOK_READ, LOOK_WRITE, Found, key_hash, look_up
 from minikv_core.memory cimport ctz
 from minikv_core.numbers cimport parse_int
 from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_array, reply_bulk, reply_bulk_int, reply_null
-from minikv_core.session cimport fail, fail_status, fail_syntax, is_word
+from minikv_core.session cimport fail, fail_bytes, fail_status, fail_syntax, fail_wrong_type, is_word
 from minikv_core.table cimport (
-    ALL_SLOTS, BUCKETS, Bucket, Segment, Slot, match_tags, table_find, table_next_segment, table_random, table_scan,
+    ALL_SLOTS, BUCKETS, Bucket, Segment, Slot, Table, match_tags, table_find, table_next_segment, table_random,
+    table_scan,
 )
-from minikv_core.types cimport FAILED, NO_MEMORY, OK, Ref, Slice, Status
+from minikv_core.types cimport FAILED, MISSING, NO_MEMORY, OK, Ref, Slice, Status
 from minikv_core.registry import define
 
 cdef enum:
-    SCAN_COUNT = 10         # entries that SCAN looks for unless told
+    SCAN_COUNT = 10         # elements that are looked for unless told
     CURSOR_CHARS = 32       # longest cursor that is read; the largest number has 20 digits
+    KIND_CHARS = 200        # bytes of an unknown type's name that its error shows
     RANDOM_TRIES = 100      # expired keys that RANDOMKEY draws while it may not remove them
-
-cdef struct RefList:        # malloc'd, grows
-    Ref*   refs
-    size_t count
-    size_t room
-    bint   failed           # no memory: refs are missing
+    KINDS = 6
 
 
 cdef void append_ref(void* context, Ref ref) noexcept nogil:
@@ -51,6 +48,105 @@ cdef void append_ref(void* context, Ref ref) noexcept nogil:
     list.refs[list.count] = ref
     list.count += 1
 
+
+# ---------------------------------------------------------------- cursors and options
+
+cdef bint parse_cursor(const Slice* arg, uint64_t* cursor) noexcept nogil:
+    """Read what strtoull takes for an unsigned number, as Redis does: leading blanks and '+' count."""
+    cdef char text[CURSOR_CHARS]
+    cdef char* end
+    if arg.len == 0 or arg.len >= CURSOR_CHARS or arg.ptr[0] == c'-':
+        return False
+    memcpy(text, arg.ptr, arg.len)
+    text[arg.len] = 0
+    errno.errno = 0
+    cursor[0] = strtoull(text, &end, 10)
+    return end == text + arg.len and errno.errno == 0
+
+
+cdef inline bint is_star(const Slice* pattern) noexcept nogil:
+    return pattern.len == 1 and pattern.ptr[0] == c'*'
+
+
+cdef Status check_kind(Session* s, const Slice* name) noexcept nogil:
+    """Refuse a name that is no type's."""
+    cdef char text[KIND_CHARS + 24]
+    cdef uint32_t n = min(name.len, <uint32_t>KIND_CHARS)
+    cdef int kind
+    for kind in range(KINDS):
+        if is_word(name, kind_name(<uint8_t>kind)):
+            return OK
+    memcpy(text, b"ERR unknown type name '", 23)
+    if n:
+        memcpy(text + 23, name.ptr, n)
+    text[23 + n] = c"'"
+    return fail_bytes(s, text, 24 + n)
+
+
+cdef Status parse_options(Session* s, uint32_t i, int allowed, ScanOptions* options) noexcept nogil:
+    """Read the options from argv[i] on; FAILED after an error reply."""
+    cdef Slice* value
+    options.pattern = NULL
+    options.kind = NULL
+    options.count = SCAN_COUNT
+    options.novalues = False
+    while i < s.argc:
+        if is_word(&s.argv[i], b"novalues"):
+            if allowed & SCAN_NOVALUES == 0:
+                return fail(s, b"ERR NOVALUES option can only be used in HSCAN")
+            options.novalues = True
+            i += 1
+            continue
+        if i + 1 == s.argc:
+            return fail_syntax(s)
+        value = &s.argv[i + 1]
+        if is_word(&s.argv[i], b"count"):
+            if not parse_int(value.ptr, value.len, &options.count):
+                return fail(s, b"ERR value is not an integer or out of range")
+            if options.count < 1:
+                return fail_syntax(s)
+        elif is_word(&s.argv[i], b"match"):
+            options.pattern = NULL if is_star(value) else value
+        elif allowed & SCAN_TYPE and is_word(&s.argv[i], b"type"):
+            if check_kind(s, value) != OK:
+                return FAILED
+            options.kind = value
+        else:
+            return fail_syntax(s)
+        i += 2
+    return OK
+
+
+cdef Status scan_begin(Session* s, uint32_t at, int allowed, uint64_t* cursor, ScanOptions* options) noexcept nogil:
+    if not parse_cursor(&s.argv[at], cursor):
+        return fail(s, b"ERR invalid cursor")
+    return parse_options(s, at + 1, allowed, options)
+
+
+cdef Status scan_key(Session* s, int kind, int allowed, uint64_t* cursor, ScanOptions* options, Found* f) noexcept nogil:
+    if not parse_cursor(&s.argv[2], cursor):
+        return fail(s, b"ERR invalid cursor")
+    if not look_up(s, &s.argv[1], s.hash, LOOK_READ, f):
+        reply_array(&s.out, 2)
+        reply_bulk_int(&s.out, 0)
+        reply_array(&s.out, 0)
+        return MISSING
+    if entry_kind(f.entry) != kind:
+        return fail_wrong_type(s)
+    return parse_options(s, 3, allowed, options)
+
+
+cdef bint scan_wanted(const ScanOptions* options, const char* p, uint32_t n) noexcept nogil:
+    return options.pattern == NULL or glob_match(options.pattern.ptr, options.pattern.len, p, n, False)
+
+
+cdef uint64_t scan_table(Session* s, Table* t, uint64_t cursor, const ScanOptions* options, RefList* found) noexcept nogil:
+    while True:
+        cursor = table_scan(&s.engine.arena, t, cursor, append_ref, found)
+        if cursor == 0 or <int64_t>found.count >= options.count:
+            return cursor
+
+# ---------------------------------------------------------------- what the commands share
 
 cdef Status reply_keys(Session* s, RefList* list) noexcept nogil:
     """Write the keys as an array, and free the list."""
@@ -88,10 +184,6 @@ cdef bint is_literal(const Slice* pattern) noexcept nogil:
     """Whether a pattern can match nothing but itself."""
     return (memchr(pattern.ptr, c'*', pattern.len) == NULL and memchr(pattern.ptr, c'?', pattern.len) == NULL
             and memchr(pattern.ptr, c'[', pattern.len) == NULL and memchr(pattern.ptr, c'\\', pattern.len) == NULL)
-
-
-cdef inline bint is_star(const Slice* pattern) noexcept nogil:
-    return pattern.len == 1 and pattern.ptr[0] == c'*'
 
 
 cdef void find_matches(Session* s, const Slice* pattern, RefList* found) noexcept nogil:
@@ -140,54 +232,8 @@ cdef Status cmd_keys(Session* s) noexcept nogil:
 
 # ---------------------------------------------------------------- SCAN
 
-cdef struct ScanOptions:
-    Slice*  pattern         # NULL = all keys
-    Slice*  kind            # name of a type; NULL = all
-    int64_t count
-
-
-cdef bint parse_cursor(const Slice* arg, uint64_t* cursor) noexcept nogil:
-    """Read what strtoull takes for an unsigned number, as Redis does: leading blanks and '+' count."""
-    cdef char text[CURSOR_CHARS]
-    cdef char* end
-    if arg.len == 0 or arg.len >= CURSOR_CHARS or arg.ptr[0] == c'-':
-        return False
-    memcpy(text, arg.ptr, arg.len)
-    text[arg.len] = 0
-    errno.errno = 0
-    cursor[0] = strtoull(text, &end, 10)
-    return end == text + arg.len and errno.errno == 0
-
-
-cdef Status parse_options(Session* s, ScanOptions* options) noexcept nogil:
-    cdef uint32_t i = 2
-    cdef Slice* value
-    options.pattern = NULL
-    options.kind = NULL
-    options.count = SCAN_COUNT
-    while i < s.argc:
-        if is_word(&s.argv[i], b"novalues"):
-            return fail(s, b"ERR NOVALUES option can only be used in HSCAN")
-        if i + 1 == s.argc:
-            return fail_syntax(s)
-        value = &s.argv[i + 1]
-        if is_word(&s.argv[i], b"count"):
-            if not parse_int(value.ptr, value.len, &options.count):
-                return fail(s, b"ERR value is not an integer or out of range")
-            if options.count < 1:
-                return fail_syntax(s)
-        elif is_word(&s.argv[i], b"match"):
-            options.pattern = NULL if is_star(value) else value
-        elif is_word(&s.argv[i], b"type"):
-            options.kind = value
-        else:
-            return fail_syntax(s)
-        i += 2
-    return OK
-
-
 cdef void keep_wanted(Session* s, const ScanOptions* options, RefList* visited) noexcept nogil:
-    """Remove expired entries from the database, and from the list also those that the options exclude."""
+    """Leave the keys in the list that the options ask for; of those, expired ones leave the database."""
     cdef Engine* e = s.engine
     cdef size_t i, kept = 0
     cdef Entry* entry
@@ -195,15 +241,14 @@ cdef void keep_wanted(Session* s, const ScanOptions* options, RefList* visited) 
     cdef uint32_t klen
     for i in range(visited.count):
         entry = <Entry*>arena_at(&e.arena, visited.refs[i])
+        if options.kind != NULL and not is_word(options.kind, kind_name(entry_kind(entry))):
+            continue
+        key = entry_key(entry, &klen)
+        if not scan_wanted(options, key, klen):
+            continue
         if is_expired(e, entry):
             remove_expired(s, entry)
             continue
-        if options.kind != NULL and not is_word(options.kind, kind_name(entry_kind(entry))):
-            continue
-        if options.pattern != NULL:
-            key = entry_key(entry, &klen)
-            if not glob_match(options.pattern.ptr, options.pattern.len, key, klen, False):
-                continue
         visited.refs[kept] = visited.refs[i]
         kept += 1
     visited.count = kept
@@ -218,14 +263,9 @@ cdef Status cmd_scan(Session* s) noexcept nogil:
     cdef RefList visited = [NULL, 0, 0, False]
     cdef ScanOptions options
     cdef uint64_t cursor
-    if not parse_cursor(&s.argv[1], &cursor):
-        return fail(s, b"ERR invalid cursor")
-    if parse_options(s, &options) != OK:
+    if scan_begin(s, 1, SCAN_TYPE, &cursor, &options) != OK:
         return FAILED
-    while True:
-        cursor = table_scan(&s.engine.arena, &s.db.keys, cursor, append_ref, &visited)
-        if cursor == 0 or <int64_t>visited.count >= options.count:
-            break
+    cursor = scan_table(s, &s.db.keys, cursor, &options, &visited)
     if visited.failed:
         free(visited.refs)
         return fail_status(s, NO_MEMORY)
