@@ -19,11 +19,12 @@ PERCENTILE = re.compile(r"^([\d.]+)% <= ([\d.]+) milliseconds", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Load:
-    """One run of redis-benchmark on one of its built-in tests."""
+    """One run of redis-benchmark: on one of its built-in tests, or with a command."""
 
-    test: str  # ping_mbulk, set, get, incr, mset, ...
+    test: str  # ping_mbulk, set, get, incr, mset, ...; empty if there is a command
     pipeline: int
     requests: int
+    command: tuple[str, ...] = ()
     keyspace: int = 100_000  # keys are drawn at random below this number
     value_bytes: int = 3
     clients: int = 50
@@ -90,7 +91,6 @@ def run(port: int, load: Load) -> LoadReport:
         raise MeasurementError("redis-benchmark is not installed (Debian: apt-get install redis-tools)")
     options = {
         "-p": port,
-        "-t": load.test,
         "-P": load.pipeline,
         "-n": load.requests,
         "-c": load.clients,
@@ -99,13 +99,14 @@ def run(port: int, load: Load) -> LoadReport:
         "--precision": 3,
     }
     command = [binary, *(str(word) for pair in options.items() for word in pair)]
+    command += load.command or ("-t", load.test)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with machine.pinned(CORE):
         answer = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if answer.returncode:
         raise MeasurementError(
-            f"redis-benchmark {load.test}: {(answer.stderr or answer.stdout).strip()[-200:]}"
+            f"redis-benchmark {load.test or load.command[0]}: {(answer.stderr or answer.stdout).strip()[-200:]}"
         )
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return parse_report(answer.stdout, cpu)

@@ -38,6 +38,19 @@ def cpu(scenario: str, tests: str, pipeline: int, at_most: float, note: str = ""
     ]
 
 
+def elements(at_most: dict[str, float]) -> list[Goal]:
+    return [
+        Goal(("elements", case, "bytes_per_element"), f"bytes, {case}", bound) for case, bound in at_most.items()
+    ]
+
+
+def types(at_most: dict[str, float]) -> list[Goal]:
+    return [
+        Goal(("types", case, "cpu_us"), f"CPU per request, {case}, pipeline 16", bound)
+        for case, bound in at_most.items()
+    ]
+
+
 GOALS = [
     *cpu("cpu", "SET GET", 1, 1.00),
     *cpu("cpu", "SET GET INCR", 16, 0.65),
@@ -62,6 +75,22 @@ GOALS = [
     ),
     Goal(("expiry", "even", "late_worst_ms"), "worst lateness of an expired event, ms", 100.0, absolute=True),
     Goal(("expiry", "even", "server_busy"), "share of a core spent on expiry", 0.25, absolute=True),
+    *elements(
+        {
+            "hash of 5 fields": 0.75,
+            "one hash": 0.75,
+            "one set": 0.75,
+            "set of 10 integers": 0.75,
+            "one sorted set": 0.68,
+            "sorted set of 10 members": 0.75,
+            "one list": 1.00,
+            "one stream": 1.00,
+        }
+    ),
+    *types(dict.fromkeys(("LPUSH", "RPUSH", "LPOP", "RPOP", "XADD"), 0.70)),
+    *types(dict.fromkeys(("SADD", "HSET", "SPOP", "ZPOPMIN"), 0.65)),
+    *types({"ZADD": 0.45}),
+    *types(dict.fromkeys(("LRANGE_100", "LRANGE_600", "ZRANGEBYSCORE LIMIT 10", "SINTER"), 0.60)),
 ]
 
 

@@ -22,6 +22,7 @@ METRICS = {
         Metric("server_busy", "server's core in use", "share"),
         Metric("bytes_per_key", "resident memory per key", "bytes", 1),
         Metric("bytes_growing", "resident memory per key while growing", "bytes", 1),
+        Metric("bytes_per_element", "resident memory per element", "bytes", 1),
         Metric("bytes_per_connection", "resident memory per idle connection", "bytes", 0),
         Metric("held_connections", "connections held throughout", "", 0, lower_is_better=False),
         Metric("resident_over_used", "resident over used memory", "ratio"),

@@ -39,7 +39,7 @@ from minikv_core.commandflags import (
 from minikv_core.pycommand import NO_REPLY, NULL_ARRAY, Push, SetReply, Simple, Verbatim
 from minikv_core.pycommand import OK_REPLY as OK
 from minikv_core.pycommand import SessionView as Session
-from minikv_core.registry import CommandSpec, KeyNum, KeySpec, define
+from minikv_core.registry import CommandSpec, KeyNum, KeySpec, KeyWord, define
 
 from .errors import ReplyError
 
@@ -70,6 +70,7 @@ __all__ = [
     "CommandSpec",
     "KeyNum",
     "KeySpec",
+    "KeyWord",
     "Push",
     "ReplyError",
     "Session",
@@ -88,7 +89,7 @@ def command(
     *,
     arity: int | None = None,
     flags: int = 0,
-    keys: KeySpec | KeyNum | tuple[KeySpec | KeyNum, ...] = (),
+    keys: KeySpec | KeyNum | KeyWord | tuple[KeySpec | KeyNum | KeyWord, ...] = (),
     group: str = "generic",
     since: str = "0.1.0",
     cost: str = "",

@@ -64,10 +64,10 @@ class Setting:
 # Reasons for `inert`.
 NO_PERSISTENCE = "data is not written to disk yet"
 NO_REPLICATION = "there is no replication yet"
-NO_TYPE = "strings are the only type yet"
+NO_LOCALE = "strings are compared byte by byte"
+NO_COMPRESSION = "lists are not compressed"
 NO_SCRIPTS = "there is no scripting yet"
 NO_ACL = "there are no access control lists yet"
-NO_TRACKING = "there is no client-side caching yet"
 NO_PLACEMENT = "processes are left where the system puts them"
 NO_DEFRAG = "the arena gives free runs back by itself"
 NO_NEED = "nothing here needs it"
@@ -189,7 +189,7 @@ SECTIONS: dict[str, list[Setting]] = {
         Setting("aof-rewrite-cpulist", String(), "", "Processors of a background log rewrite.", IMMUTABLE,
                 ("aof_rewrite_cpulist",), NO_PLACEMENT),
         Setting("cluster-enabled", Enum("no"), "no", "Cluster mode, which minikv does not have.", IMMUTABLE),
-        Setting("locale-collate", String(), "", "Locale by which strings are compared.", inert=NO_TYPE),
+        Setting("locale-collate", String(), "", "Locale by which strings are compared.", inert=NO_LOCALE),
     ],
     "Log": [
         Setting("loglevel", Enum("debug", "verbose", "notice", "warning", "nothing"), "notice",
@@ -253,8 +253,7 @@ SECTIONS: dict[str, list[Setting]] = {
                 "When a client that does not read its replies is closed: at the hard limit, or after some "
                 "seconds above the soft limit."),
         Setting("proto-max-bulk-len", Memory(2**20, INT64_MAX), "512mb", "Longest string a client may send."),
-        Setting("tracking-table-max-keys", COUNT, "1000000", "Keys remembered for client-side caching.",
-                inert=NO_TRACKING),
+        Setting("tracking-table-max-keys", COUNT, "1000000", "Keys remembered for client-side caching."),
         Setting("acllog-max-len", COUNT, "128", "Refused commands remembered for ACL LOG.", inert=NO_ACL),
     ],
     "Observation": [
@@ -271,31 +270,28 @@ SECTIONS: dict[str, list[Setting]] = {
     ],
     "Encodings": [
         Setting("hash-max-listpack-entries", COUNT, "512", "Fields up to which a hash is packed.",
-                aliases=("hash-max-ziplist-entries",), inert=NO_TYPE),
+                aliases=("hash-max-ziplist-entries",)),
         Setting("hash-max-listpack-value", Memory(), "64", "Longest field or value in a packed hash.",
-                aliases=("hash-max-ziplist-value",), inert=NO_TYPE),
+                aliases=("hash-max-ziplist-value",)),
         Setting("list-max-listpack-size", Int(-(2**31)), "-2",
                 "Size of a list's blocks: a count, or -1 to -5 for 4, 8, 16, 32 or 64 KiB.",
-                aliases=("list-max-ziplist-size",), inert=NO_TYPE),
+                aliases=("list-max-ziplist-size",)),
         Setting("list-compress-depth", Int(0), "0",
-                "Blocks at each end of a list that stay uncompressed; 0 compresses none.", inert=NO_TYPE),
-        Setting("set-max-intset-entries", COUNT, "512", "Members up to which a set of numbers is an array.",
-                inert=NO_TYPE),
-        Setting("set-max-listpack-entries", COUNT, "128", "Members up to which a set is packed.",
-                inert=NO_TYPE),
-        Setting("set-max-listpack-value", Memory(), "64", "Longest member of a packed set.", inert=NO_TYPE),
+                "Blocks at each end of a list that stay uncompressed; 0 compresses none.",
+                inert=NO_COMPRESSION),
+        Setting("set-max-intset-entries", COUNT, "512", "Members up to which a set of numbers is an array."),
+        Setting("set-max-listpack-entries", COUNT, "128", "Members up to which a set is packed."),
+        Setting("set-max-listpack-value", Memory(), "64", "Longest member of a packed set."),
         Setting("zset-max-listpack-entries", COUNT, "128", "Members up to which a sorted set is packed.",
-                aliases=("zset-max-ziplist-entries",), inert=NO_TYPE),
+                aliases=("zset-max-ziplist-entries",)),
         Setting("zset-max-listpack-value", Memory(), "64", "Longest member of a packed sorted set.",
-                aliases=("zset-max-ziplist-value",), inert=NO_TYPE),
-        Setting("hll-sparse-max-bytes", Memory(), "3000", "Size up to which a HyperLogLog is sparse.",
-                inert=NO_TYPE),
-        Setting("stream-node-max-bytes", Memory(), "4kb", "Size of a stream's blocks; 0 is no limit.",
-                inert=NO_TYPE),
+                aliases=("zset-max-ziplist-value",)),
+        Setting("hll-sparse-max-bytes", Memory(), "3000", "Size up to which a HyperLogLog is sparse."),
+        Setting("stream-node-max-bytes", Memory(), "4kb", "Size of a stream's blocks; 0 is no limit."),
         Setting("stream-node-max-entries", Int(0, INT64_MAX), "100",
-                "Entries of a stream's blocks; 0 is no limit.", inert=NO_TYPE),
+                "Entries of a stream's blocks; 0 is no limit."),
         Setting("sanitize-dump-payload", Enum("no", "yes", "clients"), "no",
-                "Check values that RESTORE brings in.", inert=NO_TYPE),
+                "Check values that RESTORE brings in."),
     ],
     "Scripts": [
         Setting("busy-reply-threshold", Int(0, INT64_MAX), "5000",

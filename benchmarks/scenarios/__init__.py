@@ -6,11 +6,14 @@ from benchmarks.scenarios.expiry import Expiry
 from benchmarks.scenarios.latency import Latency
 from benchmarks.scenarios.memory import Memory, Reclaim
 from benchmarks.scenarios.throughput import LargeKeyspace, Throughput
+from benchmarks.scenarios.types import TypesCpu, TypesMemory
 
 SCENARIOS: tuple[type[Scenario], ...] = (
     Throughput,
     LargeKeyspace,
+    TypesCpu,
     Memory,
+    TypesMemory,
     Connections,
     Latency,
     Reclaim,

@@ -19,10 +19,10 @@ from minikv_core.arena cimport (
 )
 from minikv_core.clock cimport monotonic_us, ticks
 from minikv_core.engine cimport *
-from minikv_core.entry cimport Block, Entry, EntryView, entry_expiry, entry_key, entry_view
+from minikv_core.entry cimport Block, Entry, EntryView, entry_due, entry_expiry, entry_key, entry_view
 from minikv_core.eviction cimport evict_if_needed, note_peak
 from minikv_core.hash cimport hash_bytes
-from minikv_core.keyspace cimport Found, expire_key, note_latency
+from minikv_core.keyspace cimport Found, expire_key, kind_ops, note_latency
 from minikv_core.lazyfree cimport lazyfree_step
 from minikv_core.memory cimport ctz, load_u32, prefetch, store_u32
 from minikv_core.output cimport FIRST_BYTES, NODE_BYTES, output_pending
@@ -35,7 +35,7 @@ from minikv_core.table cimport (
     ALL_SLOTS, BUCKETS, SEGMENT_HEAD, SLOTS, Bucket, Segment, Table, match_tags, table_find_ref, table_next_segment,
     table_relocate,
 )
-from minikv_core.types cimport FORM_BLOCK, STRING, Ref, Slice
+from minikv_core.types cimport FORM_BLOCK, HASH, Ref, Slice
 
 cdef enum:
     SLICE_US = 1000             # longest run of one job
@@ -51,6 +51,14 @@ cdef int64_t engine_timers(Engine* e) noexcept nogil:
     cdef int64_t now = monotonic_us(), wait, next_due = INT64_MAX
     if not e.keeps_store:
         return session_timers(e, now)
+    if e.block_due_ms != INT64_MAX:
+        refresh_clock(e)
+        if e.block_due_ms <= e.now_ms:
+            e.end_waits(e)
+        if e.block_due_ms - e.now_ms < 86400000:
+            next_due = now + (e.block_due_ms - e.now_ms) * 1000
+        elif e.block_due_ms != INT64_MAX:
+            next_due = now + <int64_t>86400000000
     if e.root.free_queue:
         while lazyfree_step(e, FREE_AT_ONCE):
             if monotonic_us() - now > SLICE_US:
@@ -110,7 +118,7 @@ cdef void engine_alarm(Engine* e) noexcept nogil:
     if e.config.active_expire and e.gate & GATE_PAUSED == 0:
         for i in range(e.database_count):
             soon = soon or e.databases[i].next_expiry < e.wakes_ms
-    if soon or e.stopping:
+    if soon or e.stopping or e.block_due_ms < e.wakes_ms:
         e.wakes_ms = 0
         e.timekeeper.wake(e.timekeeper)
 
@@ -331,7 +339,7 @@ cdef void expire_segment(Engine* e, Database* db, Segment* segment) noexcept nog
         b = &segment.buckets[i]
         mask = b.expiring & ALL_SLOTS
         while mask:
-            at = entry_expiry(<Entry*>arena_at(&e.arena, b.refs[ctz(mask)]))
+            at = entry_due(<Entry*>arena_at(&e.arena, b.refs[ctz(mask)]))
             if at < e.now_ms:
                 due[n] = b.refs[ctz(mask)]
                 n += 1
@@ -348,9 +356,14 @@ cdef void expire_segment(Engine* e, Database* db, Segment* segment) noexcept nog
         key.ptr = entry_key(f.entry, &key.len)
         key.block = 0
         f.hash = hash_bytes(&e.arena.head.seed, key.ptr, key.len)
-        if table_find_ref(&e.arena, &db.keys, f.hash, f.ref, &f.slot):
+        if not table_find_ref(&e.arena, &db.keys, f.hash, f.ref, &f.slot):
+            continue
+        at = entry_expiry(f.entry)
+        if 0 <= at < e.now_ms:
             e.stats.expired_in_cron += 1
             expire_key(e, db, &key, &f)
+        else:
+            e.stats.expired_fields_in_cron += kind_ops(HASH).expire_fields(e, db, &key, &f)
 
 # ---------------------------------------------------------------- memory
 
@@ -417,7 +430,7 @@ cdef void compact_segment(Engine* e, Segment* segment) noexcept nogil:
                 b.refs[slot] = moved(e, b.refs[slot])
             entry = <Entry*>arena_at(&e.arena, b.refs[slot])
             entry_view(entry, &v)
-            if v.kind == STRING and v.form == FORM_BLOCK:
+            if v.form == FORM_BLOCK:
                 block = load_u32(v.value)
                 if (<Block*>arena_at(&e.arena, block)).holders == 1 and arena_sparse(&e.arena, block):
                     undo_note(&e.arena, v.value, sizeof(Ref))

@@ -61,6 +61,10 @@ cdef struct Command:            # malloc'd once, never freed or moved; counters 
     void*       python          # PyObject*: the function of a command written in Python, else NULL
     int32_t     arity           # arguments with the name; -n = n at least
     int16_t     first_key       # of the first key spec, for hashing ahead; 0 = none
+    int16_t     last_key        # of that spec; negative: counted from the end
+    int16_t     key_step
+    int16_t     key_count       # argument that holds the number of keys; 0 = none
+    int16_t     counted_keys    # argument where those begin
     uint16_t    id              # index into Engine.counters and registry.specs
     uint8_t     name_len        # of the last word alone: what argv[0] or argv[1] must say
     const char* word            # that last word, lower case
@@ -130,6 +134,18 @@ cdef struct Config:             # the settings that the hot path reads; set thro
     int64_t  latency_monitor_threshold  # ms; 0 = off
     int64_t  latency_tracking   # whether calls are added to the histograms: 0 or 1
     int64_t  notify_keyspace_events     # EventFlag bits
+    int64_t  hash_max_listpack_entries
+    int64_t  hash_max_listpack_value    # bytes
+    int64_t  list_max_listpack_size     # elements, or -1 to -5: 4, 8, 16, 32 or 64 KiB
+    int64_t  set_max_intset_entries
+    int64_t  set_max_listpack_entries
+    int64_t  set_max_listpack_value
+    int64_t  zset_max_listpack_entries
+    int64_t  zset_max_listpack_value
+    int64_t  hll_sparse_max_bytes
+    int64_t  stream_node_max_bytes      # 0 = no limit
+    int64_t  stream_node_max_entries
+    int64_t  tracking_table_max_keys    # 0 = no limit
     int64_t  requires_auth      # requirepass is set
     OutputLimit output_limits[3]        # by OutputClass
 
@@ -163,6 +179,8 @@ cdef struct Stats:              # INFO's totals; reset by CONFIG RESETSTAT
     uint64_t reply_expands
     uint64_t lazyfreed          # objects freed in slices
     uint64_t pubsub_messages
+    uint64_t expired_fields             # of hashes
+    uint64_t expired_fields_in_cron
 
 # ---------------------------------------------------------------- keyspace
 
@@ -171,6 +189,7 @@ cdef struct Database:           # in the arena
     int64_t  next_expiry        # no key expires before this, Unix ms; INT64_MAX = none
     uint64_t expire_position    # where the active cycle goes on (table_next_segment); 0 = at a start
     int64_t  expire_minimum     # earliest expiry that this round of the cycle has seen so far
+    uint64_t field_expiring     # hashes that do not expire themselves, but fields of them
     uint32_t id
 
 cdef struct Root:               # the store's root object, in the arena
@@ -236,6 +255,7 @@ cdef struct Place:              # one process; its row of the board outlives it 
     uint32_t state              # PlaceState
     uint32_t sessions           # its share of the sums in Board
     uint64_t client_bytes
+    uint32_t watching           # keys under WATCH, by its sessions
     uint64_t accepted           # connections so far
     uint64_t requests           # batches of commands so far
     int64_t  started_us         # monotonic
@@ -331,13 +351,18 @@ cdef struct Engine:
     uint32_t  evict_database    # whose turn it is under a random policy
     uint32_t  monitors
     Session** monitor_sessions  # those sessions, in order of their MONITOR (monitor.pyx)
-    uint32_t  blocked
+    uint32_t  blocked           # sessions that wait: for a key, or for the end of CLIENT PAUSE
+    uint32_t  waited_keys       # keys that blocked sessions wait for
+    uint32_t  ready_keys        # of those, the ones where something has come: blocked sessions to serve
+    uint32_t  trackers          # sessions with CLIENT TRACKING
     uint32_t  subscribers       # sessions in pub/sub mode
     int64_t   pause_until_ms
     bint      pause_all         # else writes alone are held back
     bint      stopping          # the I/O model should stop accepting, flush and return
     int       stop_status       # exit status to return with
     void*     pubsub            # PubSub* (pubsub.pyx)
+    void*     blocking          # Blocking* (blocking.pyx)
+    void*     tracking          # Tracking* (tracking.pyx)
     const char* no_push         # the I/O model and why it can't deliver what no request asked for; NULL = it can
     void*     python            # PyObject*: the EngineHandle, borrowed
     NotifyFn  publish_event     # pubsub.pyx: sends a keyspace event's messages
@@ -353,6 +378,15 @@ cdef struct Engine:
     void      (*on_slow)(Session* s, uint64_t us) noexcept nogil    # pycommand.pyx: SLOWLOG, past its threshold
     void      (*on_latency)(Engine* e, const char* event, uint64_t ms) noexcept nogil   # pycommand.pyx: LATENCY, past its threshold
     void      (*touch_watched)(Engine* e, Database* db, const Slice* key) noexcept nogil    # watch.pyx
+    # blocking.pyx: note that a key is ready; serve those who wait, once the command is over
+    void      (*key_ready)(Engine* e, Database* db, const Slice* key, int kind) noexcept nogil
+    void      (*serve_blocked)(Engine* e) noexcept nogil
+    void      (*resume_blocked)(Session* s) noexcept nogil  # its worker looks at a session that waits
+    void      (*end_waits)(Engine* e) noexcept nogil        # block_due_ms has come
+    int64_t   block_due_ms      # earliest deadline of a session that waits, Unix time; INT64_MAX = none
+    # tracking.pyx: a tracking session's command has read keys; a key has changed (NULL: all of a database, NULL: of all)
+    void      (*track_read)(Session* s) noexcept nogil
+    void      (*track_change)(Engine* e, Database* db, const Slice* key) noexcept nogil
 
 # ---------------------------------------------------------------- session
 
@@ -366,6 +400,7 @@ cdef enum SessionGate:          # reasons to look closer before any command of t
     CLOSE_AFTER = 1 << 6        # nothing more is read; close once the output is sent
     CLOSE_NOW = 1 << 7          # close, dropping the output
     WAITING = 1 << 8            # blocked or paused: requests stay in the inbox
+    TRACKING = 1 << 9           # CLIENT TRACKING: what is read is remembered
     STOP = CLOSE_AFTER | CLOSE_NOW | WAITING
 
 cdef enum SessionFlag:          # facts that cost the hot path nothing
@@ -387,6 +422,7 @@ cdef enum SessionFlag:          # facts that cost the hot path nothing
     IS_LENT = 1 << 17           # another thread sends from the output: what is queued stays
     NEWCOMER = 1 << 18          # accepted by another worker: its own has yet to begin with it
     LINGERS = 1 << 19           # released: what the peer still says is dropped, until it closes too
+    IS_BLOCKED = 1 << 20        # WAITING for a key
 
 cdef struct Session:
     Engine*   engine
@@ -434,6 +470,8 @@ cdef struct Session:
     void*     watch             # Watch* list (watch.pyx)
     void*     subscriptions     # Subscriptions* (pubsub.pyx)
     Output*   pushes            # messages that its worker is to take: they follow the reply of its command; NULL = none
+    void*     blocked           # Blocked* (blocking.pyx)
+    void*     tracking          # Tracker* (tracking.pyx)
     void      (*blocked_on)(Session* s, int why) noexcept nogil  # unblocks with TIMEOUT (0) or ERROR (1)
     # the I/O model's
     int       fd                # -1 = none

@@ -5,10 +5,10 @@
 # The first six bytes are always there. A length byte of 255 says that the real length follows as
 # u32. The expiry takes 6 bytes (Unix ms below 2**48) or 8, or is absent. Nothing is aligned.
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, int16_t, int32_t, int8_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, int16_t, int32_t, int8_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from minikv_core.memory cimport load_i64, load_u16, load_u32, store_u16, store_u32, store_u64
-from minikv_core.types cimport Form, Kind, Ref
+from minikv_core.types cimport FORM_LARGE, FORM_PACKED_TTL, Form, HASH, Kind, Ref
 
 cdef enum:
     ENTRY_HEADER = 6
@@ -95,6 +95,29 @@ cdef inline int64_t entry_expiry(Entry* e) noexcept nogil:
     if e.meta >> 6 == 1:
         return load_u32(v.expiry) | (<int64_t>load_u16(v.expiry + 4) << 32)
     return load_i64(v.expiry)
+
+cdef inline Ref entry_root(Entry* e) noexcept nogil:
+    """The root object of a FORM_LARGE value; it ends the payload."""
+    cdef EntryView v
+    entry_view(e, &v)
+    return load_u32(v.value + v.vlen - 4)
+
+cdef inline bint has_field_expiry(const Entry* e) noexcept nogil:
+    """Whether the payload begins with an int64: when its first field expires (a hash of such a form)."""
+    return entry_kind(e) == HASH and entry_form(e) >= FORM_LARGE
+
+cdef inline int64_t fields_due(Entry* e) noexcept nogil:
+    """Unix time in ms before which no field of a hash expires; -1 = none ever does."""
+    cdef int64_t at
+    if not has_field_expiry(e):
+        return -1
+    at = load_i64(entry_value(e))
+    return at if at != INT64_MAX else -1
+
+cdef inline int64_t entry_due(Entry* e) noexcept nogil:
+    """Unix time in ms at which the entry, or the first of its fields, expires; -1 = never."""
+    cdef int64_t at = entry_expiry(e), fields = fields_due(e)
+    return fields if at < 0 or 0 <= fields < at else at
 
 cdef inline uint8_t expiry_width(int64_t at_ms) noexcept nogil:
     """The code in bits 6-7 of meta for an expiry: 0 for -1 (never), 1 below 2**48, 2 above."""

@@ -137,10 +137,11 @@ cdef uint32_t sample_segment(Engine* e, Database* db, Segment* segment, uint32_t
         if volatile_only:
             mask &= b.expiring
         while mask:
-            offer(e, db, b.refs[ctz(mask)], policy)
-            found += 1
-            if found == wanted:
-                return found
+            if not volatile_only or entry_expiry(<Entry*>arena_at(&e.arena, b.refs[ctz(mask)])) >= 0:
+                offer(e, db, b.refs[ctz(mask)], policy)
+                found += 1
+                if found == wanted:
+                    return found
             mask &= mask - 1
         at = at + 1 if at + 1 < BUCKETS else 0
     return found

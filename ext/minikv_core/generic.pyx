@@ -1,24 +1,23 @@
 """Commands on keys of any type, and on whole databases."""
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp
-from minikv_core.arena cimport undo_note
+from minikv_core.arena cimport arena_free, undo_note
 from minikv_core.engine cimport (
     DENYOOM, FAST, LOADING, READONLY, STALE, WRITE, EVENT_GENERIC, EVENT_NEW, EVENT_OVERWRITTEN, EVENT_TYPE_CHANGED,
     EVICT_KIND, EVICT_LFU, IS_NO_TOUCH, Database, Engine, Session,
 )
-from minikv_core.entry cimport Entry, entry_clock, entry_expiry, entry_form, entry_kind
+from minikv_core.entry cimport Entry, entry_clock, entry_form, entry_kind
 from minikv_core.keygroup cimport GROUP, prefetch_keys
 from minikv_core.keyspace cimport (
-    LOOK_NO_STATS, LOOK_NO_TOUCH, LOOK_READ, LOOK_WRITE, Found, clone_entry, flush_database, free_entry, key_hash,
-    lfu_decayed, link_entry, look_up, notify, remove_key, signal_modified, unlink_entry,
+    LOOK_NO_STATS, LOOK_NO_TOUCH, LOOK_READ, LOOK_WRITE, Found, clone_entry, entry_under, flush_database, free_entry,
+    key_hash, kind_ops, lfu_decayed, link_entry, look_up, notify, remove_key, replace_entry, signal_modified, unlink_entry,
 )
 from minikv_core.numbers cimport parse_int
-from minikv_core.table cimport table_note, table_set_expiring
 from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_array, reply_int, reply_null, reply_ok, reply_simple, reply_text
 from minikv_core.session cimport fail, fail_status, fail_syntax, is_word, select_database
 from minikv_core.types cimport (
-    FAILED, FORM_EMBSTR, FORM_INT, NO_MEMORY, OK, Ref, Slice, Status,
+    FAILED, FORM_EMBSTR, FORM_INT, NO_MEMORY, OK, STRING, Ref, Slice, Status,
 )
 from minikv_core.watch cimport touch_database
 from minikv_core.registry import KeySpec, define
@@ -38,6 +37,8 @@ cdef const char* kind_name(uint8_t kind) noexcept nogil:
 
 
 cdef const char* encoding_name(const Entry* entry) noexcept nogil:
+    if entry_kind(entry) != STRING:
+        return kind_ops(entry_kind(entry)).encoding(entry)
     if entry_form(entry) == FORM_INT:
         return b"int"
     if entry_form(entry) == FORM_EMBSTR:
@@ -158,7 +159,6 @@ cdef Status rename_key(Session* s, bint if_missing) noexcept nogil:
     cdef Found f, old
     cdef uint8_t kind, old_kind = 0
     cdef bint overwrites
-    cdef int64_t at_ms
     cdef Ref ref
     if not look_up(s, source, s.hash, LOOK_WRITE, &f):
         return fail(s, b"ERR no such key")
@@ -170,22 +170,19 @@ cdef Status rename_key(Session* s, bint if_missing) noexcept nogil:
             reply_ok(&s.out)
         return OK
     kind = entry_kind(f.entry)
-    at_ms = entry_expiry(f.entry)
     # the new name first: when memory is refused, nothing has been lost
-    ref = clone_entry(e, f.ref, target, at_ms, False)
+    ref = entry_under(e, f.ref, target)
     if ref == 0:
         return fail_status(s, NO_MEMORY)
     if overwrites:
         old_kind = entry_kind(old.entry)
-        table_note(&e.arena, &old.slot)
-        old.slot.bucket.refs[old.slot.index] = ref
-        table_set_expiring(&e.arena, &s.db.keys, &old.slot, at_ms)
-        free_entry(e, old.ref, e.config.lazyfree_lazy_server_del != 0)
-    elif link_entry(e, s.db, hash, ref, at_ms) != OK:
-        free_entry(e, ref, False)
+        replace_entry(e, s.db, target, &old, ref)
+    elif link_entry(e, s.db, hash, ref) != OK:
+        arena_free(&e.arena, ref)
         return fail_status(s, NO_MEMORY)
     look_up(s, source, s.hash, LOOK_WRITE | LOOK_NO_TOUCH, &f)      # the new entry may have moved it
-    remove_key(e, s.db, &f, False)
+    unlink_entry(e, s.db, &f)
+    arena_free(&e.arena, f.ref)         # without its value, which has a new name
     notify(e, EVENT_NEW, b"new", target, s.db)
     signal_modified(e, s.db, source, s.hash)
     signal_modified(e, s.db, target, hash)
@@ -228,7 +225,6 @@ cdef Status cmd_copy(Session* s) noexcept nogil:
     cdef Found f, old
     cdef uint8_t kind, old_kind = 0
     cdef bint replace = False, overwrites
-    cdef int64_t at_ms
     cdef uint32_t i = 3
     cdef Ref ref
     while i < s.argc:
@@ -253,14 +249,13 @@ cdef Status cmd_copy(Session* s) noexcept nogil:
         reply_int(&s.out, 0)
         return OK
     kind = entry_kind(f.entry)
-    at_ms = entry_expiry(f.entry)
-    ref = clone_entry(e, f.ref, target, at_ms, False)
+    ref = clone_entry(e, f.ref, target)
     if ref == 0:
         return fail_status(s, NO_MEMORY)
     if overwrites:
         old_kind = entry_kind(old.entry)
         remove_key(e, db, &old, e.config.lazyfree_lazy_server_del != 0)
-    if link_entry(e, db, hash, ref, at_ms) != OK:
+    if link_entry(e, db, hash, ref) != OK:
         free_entry(e, ref, False)
         return fail_status(s, NO_MEMORY)
     notify(e, EVENT_NEW, b"new", target, db)
@@ -286,7 +281,7 @@ cdef Status cmd_move(Session* s) noexcept nogil:
     if not look_up(s, key, s.hash, LOOK_WRITE, &f) or look_up_in(s, db, key, s.hash, &old):
         reply_int(&s.out, 0)
         return OK
-    if link_entry(e, db, s.hash, f.ref, entry_expiry(f.entry)) != OK:
+    if link_entry(e, db, s.hash, f.ref) != OK:
         return fail_status(s, NO_MEMORY)
     unlink_entry(e, s.db, &f)
     notify(e, EVENT_NEW, b"new", key, db)
@@ -443,6 +438,15 @@ cdef Status parse_flush(Session* s, bint* lazy) noexcept nogil:
     return fail_syntax(s)
 
 
+cdef void tell_database(Engine* e, Database* db, Database* other) noexcept nogil:
+    """Tell whoever follows keys of a database that it is about to be emptied, or to become another."""
+    touch_database(e, db, other)
+    if e.trackers:
+        e.track_change(e, db, NULL)
+    if e.waited_keys:
+        e.key_ready(e, db, NULL, 0)
+
+
 define("FLUSHDB", fn(cmd_flushdb), arity=-1, flags=WRITE, group="server", since="1.0.0",
        cost="O(N) for the N keys of the database", args="[ASYNC|SYNC]", categories="keyspace dangerous",
        tips=FLUSH_TIPS, history=FLUSH_HISTORY, summary="Delete all keys of the database.")
@@ -450,7 +454,7 @@ cdef Status cmd_flushdb(Session* s) noexcept nogil:
     cdef bint lazy
     if parse_flush(s, &lazy) != OK:
         return FAILED
-    touch_database(s.engine, s.db, NULL)
+    tell_database(s.engine, s.db, NULL)
     flush_database(s.engine, s.db, lazy)
     reply_ok(&s.out)
     return OK
@@ -466,7 +470,7 @@ cdef Status cmd_flushall(Session* s) noexcept nogil:
     if parse_flush(s, &lazy) != OK:
         return FAILED
     for i in range(e.database_count):
-        touch_database(e, &e.databases[i], NULL)
+        tell_database(e, &e.databases[i], NULL)
         flush_database(e, &e.databases[i], lazy)
     undo_note(&e.arena, &e.root.dirty, sizeof(uint64_t))
     e.root.dirty += 1
@@ -492,8 +496,8 @@ cdef Status cmd_swapdb(Session* s) noexcept nogil:
     if first != second:
         a = &e.databases[first]
         b = &e.databases[second]
-        touch_database(e, a, b)
-        touch_database(e, b, a)
+        tell_database(e, a, b)
+        tell_database(e, b, a)
         undo_note(&e.arena, a, sizeof(Database))
         undo_note(&e.arena, b, sizeof(Database))
         kept = a[0]

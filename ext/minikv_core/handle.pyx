@@ -9,6 +9,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport SIZE_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
+from minikv_core.blocking cimport blocking_begin, blocking_end
 from minikv_core.arena cimport arena_alloc, arena_at, arena_close, arena_open, arena_slack, arena_trim
 from minikv_core.board cimport board_close, board_open, client_bytes_of, sessions_of
 from minikv_core.clock cimport monotonic_us, ticks
@@ -75,6 +76,7 @@ cdef bint engine_open(Engine* e, uint32_t databases, size_t reserve, bint shared
         return False
     pubsub_attach(e)
     watch_attach(e)
+    blocking_begin(e)
     undo_commit(&e.arena)
     return True
 
@@ -89,6 +91,7 @@ cdef void engine_close(Engine* e) noexcept nogil:
         session_free(e.sessions)
     if e.pubsub != NULL:
         pubsub_release(e)
+    blocking_end(e)
     worker_close(&e.inner)
     undo_close(&e.arena)
     arena_close(&e.arena)
@@ -103,6 +106,18 @@ cdef size_t config_offset(str name) except? 0:
     cdef dict known = {
         "maxmemory": <size_t>&c.maxmemory,
         "maxmemory_policy": <size_t>&c.maxmemory_policy,
+        "hash_max_listpack_entries": <size_t>&c.hash_max_listpack_entries,
+        "hash_max_listpack_value": <size_t>&c.hash_max_listpack_value,
+        "list_max_listpack_size": <size_t>&c.list_max_listpack_size,
+        "set_max_intset_entries": <size_t>&c.set_max_intset_entries,
+        "set_max_listpack_entries": <size_t>&c.set_max_listpack_entries,
+        "set_max_listpack_value": <size_t>&c.set_max_listpack_value,
+        "zset_max_listpack_entries": <size_t>&c.zset_max_listpack_entries,
+        "zset_max_listpack_value": <size_t>&c.zset_max_listpack_value,
+        "hll_sparse_max_bytes": <size_t>&c.hll_sparse_max_bytes,
+        "stream_node_max_bytes": <size_t>&c.stream_node_max_bytes,
+        "stream_node_max_entries": <size_t>&c.stream_node_max_entries,
+        "tracking_table_max_keys": <size_t>&c.tracking_table_max_keys,
         "maxmemory_samples": <size_t>&c.maxmemory_samples,
         "maxmemory_clients": <size_t>&c.maxmemory_clients,
         "maxmemory_eviction_tenacity": <size_t>&c.maxmemory_eviction_tenacity,
@@ -364,10 +379,11 @@ cdef class EngineHandle:
                 "entry": ENTRY_HEADER, "node": sizeof(OutNode)}
 
     def keyspace(self):
-        """{database: (keys, keys with an expiry, table bytes)} of those that are not empty."""
+        """{database: (keys, keys with an expiry, table bytes, hashes of which only fields expire)}; no empty ones."""
         cdef Engine* e = self.get()
         cdef uint32_t i
-        return {i: (e.databases[i].keys.count, e.databases[i].keys.expiring, e.databases[i].keys.bytes)
+        return {i: (e.databases[i].keys.count, e.databases[i].keys.expiring - e.databases[i].field_expiring,
+                    e.databases[i].keys.bytes, e.databases[i].field_expiring)
                 for i in range(e.database_count) if e.databases[i].keys.count}
 
     def rates(self):
@@ -390,7 +406,7 @@ cdef class EngineHandle:
         return {
             "now_ms": e.now_ms, "now_us": e.now_us, "start_us": e.start_us, "dirty": e.root.dirty,
             "sessions": sessions_of(e), "monitors": e.monitors,
-            "blocked": e.blocked, "subscribers": e.subscribers, "watched": e.root.watched, "ticks": e.ticks_done,
+            "blocked": e.blocked, "waited_keys": e.waited_keys, "subscribers": e.subscribers, "watched": e.root.watched, "ticks": e.ticks_done,
             "hz": current_hz(e), "lru_clock": e.lru_clock, "databases": e.database_count,
             "pause_until_ms": e.pause_until_ms, "uptime_us": monotonic_us() - e.start_monotonic_us,
             "next_session_id": e.board.next_session_id,

@@ -31,7 +31,7 @@ from minikv_core.mailbox cimport *
 from minikv_core.output cimport output_pending, output_sent, output_vector
 from minikv_core.session cimport (
     refresh_clock, session_close, session_feed, session_free, session_make_ready, session_resume, session_settle,
-    session_take_pushes, session_take_ready,
+    session_take_pushes, session_take_ready, wants_resume,
 )
 from minikv_core.sockets cimport *
 from minikv_core.threads cimport *
@@ -160,7 +160,7 @@ cdef void look_after(Store* p, Session* s) noexcept nogil:
     cdef Connection* c = <Connection*>s.model
     s.flags &= ~<uint32_t>IN_READY
     s.next_ready = NULL
-    if s.gate & STOP == 0 and s.flags & TO_RESUME:
+    if wants_resume(s):
         session_resume(s)
         session_settle(s)
     session_take_pushes(s)

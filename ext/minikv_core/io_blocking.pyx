@@ -28,7 +28,7 @@ from minikv_core.output cimport output_pending, output_sent
 from minikv_core.reactor cimport RECEIVE_BYTES, send_output
 from minikv_core.session cimport (
     refresh_clock, session_close, session_feed, session_free, session_resume, session_settle, session_take_pushes,
-    session_take_ready,
+    session_take_ready, wants_resume,
 )
 from minikv_core.sockets cimport *
 from minikv_core.wake cimport wake_taken
@@ -178,7 +178,7 @@ cdef Next look_around(Blocking* b, Session* s) noexcept nogil:
     if s.flags & IN_READY:
         session_take_ready(&b.worker)
         s.flags &= ~<uint32_t>IN_READY
-        if s.gate & STOP == 0 and s.flags & TO_RESUME:
+        if wants_resume(s):
             session_resume(s)
             b.silent_us = monotonic_us()
         session_take_pushes(s)

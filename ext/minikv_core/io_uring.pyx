@@ -27,7 +27,7 @@ from minikv_core.memory cimport unlikely
 from minikv_core.output cimport SCRATCH_BYTES, output_pending, output_sent
 from minikv_core.session cimport (
     refresh_clock, session_close, session_feed, session_hold, session_make_ready, session_release, session_resume,
-    session_settle, session_take_pushes, session_take_ready,
+    session_settle, session_take_pushes, session_take_ready, wants_resume,
 )
 from minikv_core.sockets cimport *
 from minikv_core.uring cimport *
@@ -178,7 +178,7 @@ cdef void take_completions(Loop* p) noexcept nogil:
 cdef void handle_ready(Loop* p, Session* s) noexcept nogil:
     s.flags &= ~<uint32_t>IN_READY
     s.next_ready = NULL
-    if s.gate & STOP == 0 and s.flags & TO_RESUME:
+    if wants_resume(s):
         session_resume(s)
         hold(p, s)
     session_take_pushes(s)

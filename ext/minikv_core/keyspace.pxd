@@ -73,8 +73,10 @@ cdef char* string_for_update(Engine* e, Database* db, const Slice* key, Found* f
 # FORM_BLOCK, so that the reply can refer to it.
 cdef void string_bytes(Engine* e, Entry* entry, char* digits, Slice* value) noexcept nogil
 
-# Put an existing entry's copy or a newly built entry under a key: takes over `entry_ref`.
-cdef Status link_entry(Engine* e, Database* db, uint64_t hash, Ref entry_ref, int64_t at_ms) noexcept nogil
+# Put an existing entry's copy or a newly built entry under its key: takes over `entry_ref`.
+cdef Status link_entry(Engine* e, Database* db, uint64_t hash, Ref entry_ref) noexcept nogil
+# Put an entry under the same key in place of another, which is freed.
+cdef void replace_entry(Engine* e, Database* db, const Slice* key, Found* old, Ref ref) noexcept nogil
 # Take an entry out of the database without freeing it.
 cdef void unlink_entry(Engine* e, Database* db, Found* f) noexcept nogil
 # Remove a key and free its value (in slices if it is large and `lazy`).
@@ -82,9 +84,51 @@ cdef void remove_key(Engine* e, Database* db, Found* f, bint lazy) noexcept nogi
 # Change or drop (-1) the expiry.
 cdef Status set_expiry(Engine* e, Database* db, const Slice* key, Found* f, int64_t at_ms) noexcept nogil
 cdef void free_entry(Engine* e, Ref ref, bint lazy) noexcept nogil
-# A copy of an entry, with its value, under another key (COPY, RENAME); 0 = no memory. `move` takes
-# the value over instead of copying it: the old entry is freed without it.
-cdef Ref clone_entry(Engine* e, Ref ref, const Slice* key, int64_t at_ms, bint move) noexcept nogil
+# The same entry under another key, not linked anywhere; 0 = no memory. With a copy of its value (COPY), or
+# with the value itself (RENAME): then one of the two entries is to be freed without it, by arena_free.
+cdef Ref clone_entry(Engine* e, Ref ref, const Slice* key) noexcept nogil
+cdef Ref entry_under(Engine* e, Ref ref, const Slice* key) noexcept nogil
+
+# ---------------------------------------------------------------- containers
+#
+# A small one is FORM_PACKED or FORM_INTSET: its elements are the entry's payload, changed by
+# value_splice. A large one is FORM_LARGE: the payload ends with the reference of its root object, of
+# which the kind's own module knows all, and these functions what every other module needs:
+
+cdef struct KindOps:
+    const char* (*encoding)(const Entry* entry) noexcept nogil      # OBJECT ENCODING
+    uint64_t (*count)(Engine* e, Entry* entry) noexcept nogil       # elements, in any form
+    Ref (*clone)(Engine* e, Ref root) noexcept nogil                # a copy of a large value; 0 = no memory
+    uint64_t (*bytes)(Engine* e, Ref root) noexcept nogil           # arena bytes of a large value
+    # Free about `most` elements of a large value that nothing refers to any more; returns how many.
+    # position[0] is 0 at first and the callee's own in between; UINT64_MAX when all is gone, the root as well.
+    uint64_t (*free_some)(Engine* e, Ref root, uint64_t* position, uint64_t most) noexcept nogil
+    # Remove the fields whose time has come, and the key with the last one; returns how many. HASH alone has
+    # it. The key may be the entry's own bytes.
+    uint64_t (*expire_fields)(Engine* e, Database* db, const Slice* key, Found* f) noexcept nogil
+
+cdef void register_kind(int kind, const KindOps* ops) noexcept nogil
+cdef const KindOps* kind_ops(int kind) noexcept nogil
+
+# Make an entry for a value, or put another value in place of an entry's (which is freed), with a payload
+# of vlen bytes that the caller writes at once; NULL = no memory, and nothing has changed. The expiry
+# becomes at_ms (-1 = none). No event, no signal: the command sends those.
+# A hash that begins with its next field expiry gets that by set_fields_due, after writing INT64_MAX there.
+cdef char* place_value(Engine* e, Database* db, const Slice* key, Found* f, uint8_t kind, uint8_t form, uint32_t vlen,
+                       int64_t at_ms) noexcept nogil
+# Put `inserted` bytes, which the caller writes at once, in place of `removed` bytes of the payload; returns
+# where they go (f follows the entry), NULL = no memory, and nothing has changed. All from `at` on is noted.
+cdef char* value_splice(Engine* e, Found* f, uint32_t at, uint32_t removed, uint32_t inserted) noexcept nogil
+# Say when the first field of a hash expires, Unix ms; -1 = none does.
+cdef void set_fields_due(Engine* e, Database* db, Found* f, int64_t at_ms) noexcept nogil
+
+cdef inline void signal_ready(Engine* e, Database* db, const Slice* key, int kind) noexcept nogil:
+    """Something that a blocked client may wait for has come to a key, or a value it waits at has gone.
+
+    kind    Kind that has come or gone. New keys, removals and renames call this by themselves.
+    """
+    if unlikely(e.waited_keys) and e.key_ready != NULL:
+        e.key_ready(e, db, key, kind)
 
 # Tell watchers and counters that a key has changed. Call once per changed key.
 cdef void signal_modified(Engine* e, Database* db, const Slice* key, uint64_t hash) noexcept nogil

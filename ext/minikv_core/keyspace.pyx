@@ -7,12 +7,12 @@ whoever changes a block that is held twice changes a copy.
 """
 
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memmove, memset
 from minikv_core.arena cimport Arena, arena_alloc, arena_at, arena_free, arena_resize, arena_size, undo_note
 from minikv_core.engine cimport *
 from minikv_core.entry cimport *
-from minikv_core.lazyfree cimport free_table_later, free_table_now
-from minikv_core.memory cimport likely, load_u32, store_u32, unlikely
+from minikv_core.lazyfree cimport free_large, free_table_later, free_table_now
+from minikv_core.memory cimport likely, load_i64, load_u32, store_u32, store_u64, unlikely
 from minikv_core.numbers cimport format_int, parse_int
 from minikv_core.table cimport table_insert, table_note, table_remove, table_set_expiring
 from minikv_core.types cimport *
@@ -22,6 +22,14 @@ cdef enum:
     INT_DIGITS = 20         # longest 64-bit integer as text
 
 # ---------------------------------------------------------------- clocks and chance
+
+cdef KindOps kinds[8]       # by Kind; set at import
+
+cdef void register_kind(int kind, const KindOps* ops) noexcept nogil:
+    kinds[kind] = ops[0]
+
+cdef const KindOps* kind_ops(int kind) noexcept nogil:
+    return &kinds[kind]
 
 cdef uint64_t random_next(uint64_t* state) noexcept nogil:
     """splitmix64 (Steele, Lea, Flood 2014): fast, not for secrets."""
@@ -65,7 +73,8 @@ cdef void count_miss(Engine* e, Database* db, const Slice* key) noexcept nogil:
 
 cdef bint expire_if_due(Engine* e, Database* db, const Slice* key, Found* f) noexcept nogil:
     """Whether a key that has an expiry is past it; then it is removed (unless writes are paused)."""
-    if entry_expiry(f.entry) >= e.now_ms:
+    cdef int64_t at_ms = entry_expiry(f.entry)
+    if at_ms < 0 or at_ms >= e.now_ms:      # it may be a hash of which only fields expire
         return False
     if e.gate & GATE_PAUSED and e.pause_until_ms > e.now_ms:
         return True
@@ -97,16 +106,41 @@ cdef Status set_expiry(Engine* e, Database* db, const Slice* key, Found* f, int6
         undo_note(&e.arena, v.expiry, sizeof(at_ms))
         memcpy(v.expiry, &at_ms, expiry_bytes(f.entry.meta))
     elif at_ms >= 0 or v.expiry != NULL:
+        count_fields(e, db, f.entry, -1)
         ref = arena_alloc(&e.arena, entry_bytes(v.klen, v.vlen, at_ms))
         if ref == 0:
+            count_fields(e, db, f.entry, 1)
             return NO_MEMORY
         fresh = <Entry*>arena_at(&e.arena, ref)
         payload = entry_write(fresh, v.kind, v.form, entry_clock(f.entry), v.key, v.klen, v.vlen, at_ms)
         memcpy(payload, v.value, v.vlen)
         swap_entry(e, f, ref)
+        count_fields(e, db, f.entry, 1)
+    due_changed(e, db, f)
+    return OK
+
+cdef void count_fields(Engine* e, Database* db, Entry* entry, int change) noexcept nogil:
+    """Count a hash whose fields expire while it does not itself; -1 before a change, 1 after it."""
+    if has_field_expiry(entry) and entry_expiry(entry) < 0 and fields_due(entry) >= 0:
+        undo_note(&e.arena, &db.field_expiring, sizeof(uint64_t))
+        db.field_expiring += <uint64_t><int64_t>change
+
+cdef void due_changed(Engine* e, Database* db, Found* f) noexcept nogil:
+    cdef int64_t at_ms = entry_due(f.entry)
     table_set_expiring(&e.arena, &db.keys, &f.slot, at_ms)
     note_expiry(e, db, at_ms)
-    return OK
+
+cdef void set_fields_due(Engine* e, Database* db, Found* f, int64_t at_ms) noexcept nogil:
+    cdef char* payload = entry_value(f.entry)
+    if at_ms < 0:
+        at_ms = INT64_MAX
+    if load_i64(payload) == at_ms:
+        return
+    count_fields(e, db, f.entry, -1)
+    undo_note(&e.arena, payload, sizeof(int64_t))
+    store_u64(payload, <uint64_t>at_ms)
+    count_fields(e, db, f.entry, 1)
+    due_changed(e, db, f)
 
 # ---------------------------------------------------------------- entries
 
@@ -135,25 +169,38 @@ cdef void block_drop(Engine* e, Ref ref) noexcept nogil:
     if b.holders == 0:
         arena_free(&e.arena, ref)
 
-cdef inline void free_value(Engine* e, Entry* entry) noexcept nogil:
+cdef inline void free_value(Engine* e, Entry* entry, bint lazy) noexcept nogil:
     """Free what an entry refers to outside of itself."""
     cdef EntryView v
-    if entry_kind(entry) == STRING and entry_form(entry) == FORM_BLOCK:
+    if entry_form(entry) == FORM_BLOCK:
         entry_view(entry, &v)
         block_drop(e, load_u32(v.value))
+    elif entry_form(entry) == FORM_LARGE:
+        free_large(e, entry_kind(entry), entry_root(entry), lazy)
 
 cdef void free_entry(Engine* e, Ref ref, bint lazy) noexcept nogil:
-    # A string is freed in one step however large it is; `lazy` is for values of many objects.
-    free_value(e, <Entry*>arena_at(&e.arena, ref))
+    free_value(e, <Entry*>arena_at(&e.arena, ref), lazy)
     arena_free(&e.arena, ref)
 
-cdef Status link_entry(Engine* e, Database* db, uint64_t hash, Ref ref, int64_t at_ms) noexcept nogil:
+cdef Status link_entry(Engine* e, Database* db, uint64_t hash, Ref ref) noexcept nogil:
+    cdef Entry* entry = <Entry*>arena_at(&e.arena, ref)
+    cdef int64_t at_ms = entry_due(entry)
     cdef Status status = table_insert(&e.arena, &db.keys, hash, ref, at_ms)
+    cdef Slice key
     if status == OK:
         note_expiry(e, db, at_ms)
+        count_fields(e, db, entry, 1)
+        if unlikely(e.waited_keys):
+            key.ptr = entry_key(entry, &key.len)
+            signal_ready(e, db, &key, entry_kind(entry))
     return status
 
 cdef void unlink_entry(Engine* e, Database* db, Found* f) noexcept nogil:
+    cdef Slice key
+    count_fields(e, db, f.entry, -1)
+    if unlikely(e.waited_keys):         # some wait for a stream that goes
+        key.ptr = entry_key(f.entry, &key.len)
+        signal_ready(e, db, &key, entry_kind(f.entry))
     table_remove(&e.arena, &db.keys, f.hash, &f.slot)
 
 cdef void remove_key(Engine* e, Database* db, Found* f, bint lazy) noexcept nogil:
@@ -161,10 +208,10 @@ cdef void remove_key(Engine* e, Database* db, Found* f, bint lazy) noexcept nogi
     free_entry(e, f.ref, lazy)
     f.entry = NULL
 
-cdef Ref clone_entry(Engine* e, Ref ref, const Slice* key, int64_t at_ms, bint move) noexcept nogil:
+cdef Ref entry_under(Engine* e, Ref ref, const Slice* key) noexcept nogil:
     cdef Entry* entry = <Entry*>arena_at(&e.arena, ref)
+    cdef int64_t at_ms = entry_expiry(entry)
     cdef EntryView v
-    cdef Block* b
     cdef char* payload
     cdef Ref copy
     entry_view(entry, &v)
@@ -174,19 +221,85 @@ cdef Ref clone_entry(Engine* e, Ref ref, const Slice* key, int64_t at_ms, bint m
     payload = entry_write(<Entry*>arena_at(&e.arena, copy), v.kind, v.form, entry_clock(entry), key.ptr, key.len,
                           v.vlen, at_ms)
     memcpy(payload, v.value, v.vlen)
-    if move:
-        arena_free(&e.arena, ref)
-    elif v.form == FORM_BLOCK:
+    return copy
+
+cdef Ref clone_entry(Engine* e, Ref ref, const Slice* key) noexcept nogil:
+    cdef Ref copy = entry_under(e, ref, key), root
+    cdef EntryView v
+    cdef Block* b
+    if copy == 0:
+        return 0
+    entry_view(<Entry*>arena_at(&e.arena, copy), &v)
+    if v.form == FORM_BLOCK:
         b = <Block*>arena_at(&e.arena, load_u32(v.value))
         undo_note(&e.arena, b, sizeof(Block))
         b.holders += 1
+    elif v.form == FORM_LARGE:
+        root = kinds[v.kind].clone(e, load_u32(v.value + v.vlen - 4))
+        if root == 0:
+            arena_free(&e.arena, copy)
+            return 0
+        store_u32(v.value + v.vlen - 4, root)
     return copy
+
+cdef void replace_entry(Engine* e, Database* db, const Slice* key, Found* old, Ref ref) noexcept nogil:
+    cdef Found f = old[0]
+    f.ref = ref
+    f.entry = <Entry*>arena_at(&e.arena, ref)
+    count_fields(e, db, old.entry, -1)
+    table_note(&e.arena, &old.slot)
+    old.slot.bucket.refs[old.slot.index] = ref
+    count_fields(e, db, f.entry, 1)
+    due_changed(e, db, &f)
+    signal_ready(e, db, key, entry_kind(old.entry))
+    signal_ready(e, db, key, entry_kind(f.entry))
+    free_entry(e, old.ref, e.config.lazyfree_lazy_server_del != 0)
+
+# ---------------------------------------------------------------- containers
+
+cdef char* value_splice(Engine* e, Found* f, uint32_t at, uint32_t removed, uint32_t inserted) noexcept nogil:
+    cdef EntryView v
+    cdef int64_t at_ms = entry_expiry(f.entry)
+    cdef uint32_t length, behind
+    cdef size_t need, room = arena_size(&e.arena, f.ref)
+    cdef char* p
+    cdef Ref ref
+    entry_view(f.entry, &v)
+    length = v.vlen - removed + inserted
+    behind = v.vlen - at - removed
+    need = entry_bytes(v.klen, length, at_ms)
+    if need <= room and need + 16 + (room >> 3) > room and (v.vlen < LONG) == (length < LONG):
+        undo_note(&e.arena, f.entry, <size_t>(v.key - <char*>f.entry))
+        undo_note(&e.arena, v.value + at, v.vlen - at)
+        if length < LONG:
+            f.entry.vlen = <uint8_t>length
+        else:
+            store_u32(<char*>f.entry + ENTRY_HEADER + (4 if v.klen >= LONG else 0), length)
+        if removed != inserted:
+            memmove(v.value + at + inserted, v.value + at + removed, behind)
+        return v.value + at
+    ref = arena_alloc(&e.arena, need)
+    if ref == 0:
+        return NULL
+    p = entry_write(<Entry*>arena_at(&e.arena, ref), v.kind, v.form, entry_clock(f.entry), v.key, v.klen, length, at_ms)
+    memcpy(p, v.value, at)
+    memcpy(p + at + inserted, v.value + at + removed, behind)
+    swap_entry(e, f, ref)
+    return p + at
 
 # ---------------------------------------------------------------- strings
 
-cdef inline char* place_string(Engine* e, Database* db, const Slice* key, Found* f, uint8_t form, uint32_t vlen,
-                               int64_t at_ms) noexcept nogil:
-    """Make the entry for a string with a payload of vlen bytes; returns where the payload goes, or NULL."""
+cdef char* place_value(Engine* e, Database* db, const Slice* key, Found* f, uint8_t kind, uint8_t form, uint32_t vlen,
+                       int64_t at_ms) noexcept nogil:
+    cdef int old = -1 if f.entry == NULL else entry_kind(f.entry)
+    cdef char* payload = place(e, db, key, f, kind, form, vlen, at_ms)
+    if unlikely(e.waited_keys) and payload != NULL and old != kind:
+        signal_ready(e, db, key, kind)
+    return payload
+
+cdef inline char* place(Engine* e, Database* db, const Slice* key, Found* f, uint8_t kind, uint8_t form, uint32_t vlen,
+                        int64_t at_ms) noexcept nogil:
+    """Make the entry for a value with a payload of vlen bytes; returns where the payload goes, or NULL."""
     cdef size_t need = entry_bytes(key.len, vlen, at_ms)
     cdef uint32_t clock = fresh_clock(e)
     cdef size_t room
@@ -199,7 +312,7 @@ cdef inline char* place_string(Engine* e, Database* db, const Slice* key, Found*
             return NULL
         f.ref = ref
         f.entry = <Entry*>arena_at(&e.arena, ref)
-        payload = entry_write(f.entry, STRING, form, clock, key.ptr, key.len, vlen, at_ms)
+        payload = entry_write(f.entry, kind, form, clock, key.ptr, key.len, vlen, at_ms)
         if unlikely(table_insert(&e.arena, &db.keys, f.hash, ref, at_ms) != OK):
             arena_free(&e.arena, ref)
             return NULL
@@ -207,23 +320,31 @@ cdef inline char* place_string(Engine* e, Database* db, const Slice* key, Found*
         return payload
     if e.config.maxmemory_policy & EVICT_KIND == EVICT_LFU:
         clock = entry_clock(f.entry)        # an overwritten key keeps its frequency
-    had_expiry = f.entry.meta >> 6 != 0
+    had_expiry = (f.slot.bucket.expiring >> f.slot.index) & 1      # its own, or one of its fields
     room = arena_size(&e.arena, f.ref)
     if need <= room and need + 16 + (room >> 3) > room:
         undo_note(&e.arena, f.entry, need)
-        free_value(e, f.entry)
-        payload = entry_write(f.entry, STRING, form, clock, key.ptr, key.len, vlen, at_ms)
+        replace_value(e, db, key, f, kind)
+        payload = entry_write(f.entry, kind, form, clock, key.ptr, key.len, vlen, at_ms)
     else:
         ref = arena_alloc(&e.arena, need)
         if unlikely(ref == 0):
             return NULL
-        free_value(e, f.entry)
-        payload = entry_write(<Entry*>arena_at(&e.arena, ref), STRING, form, clock, key.ptr, key.len, vlen, at_ms)
+        replace_value(e, db, key, f, kind)
+        payload = entry_write(<Entry*>arena_at(&e.arena, ref), kind, form, clock, key.ptr, key.len, vlen, at_ms)
         swap_entry(e, f, ref)
     if unlikely(had_expiry or at_ms >= 0):
         table_set_expiring(&e.arena, &db.keys, &f.slot, at_ms)
         note_expiry(e, db, at_ms)
     return payload
+
+cdef inline void replace_value(Engine* e, Database* db, const Slice* key, Found* f, uint8_t kind) noexcept nogil:
+    """Free a value in whose place another one comes."""
+    if unlikely(entry_form(f.entry) >= FORM_BLOCK):
+        count_fields(e, db, f.entry, -1)
+        free_value(e, f.entry, e.config.lazyfree_lazy_server_del != 0)
+        if unlikely(e.waited_keys) and entry_kind(f.entry) != kind:
+            signal_ready(e, db, key, entry_kind(f.entry))       # some wait for a stream that goes
 
 cdef Status put_string(Engine* e, Database* db, const Slice* key, Found* f, Slice* value, int64_t at_ms,
                        bint raw) noexcept nogil:
@@ -236,7 +357,7 @@ cdef Status put_string(Engine* e, Database* db, const Slice* key, Found* f, Slic
             first = value.ptr[0]
             if (c'0' <= first <= c'9' or first == c'-') and parse_int(value.ptr, value.len, &number):
                 return put_int(e, db, key, f, number, at_ms)
-        payload = place_string(e, db, key, f, FORM_RAW if raw or value.len > EMBSTR_MAX else FORM_EMBSTR, value.len, at_ms)
+        payload = place(e, db, key, f, STRING, FORM_RAW if raw or value.len > EMBSTR_MAX else FORM_EMBSTR, value.len, at_ms)
         if unlikely(payload == NULL):
             return NO_MEMORY
         memcpy(payload, value.ptr, value.len)
@@ -247,7 +368,7 @@ cdef Status put_string(Engine* e, Database* db, const Slice* key, Found* f, Slic
         if block == 0:
             return NO_MEMORY
         memcpy(arena_at(&e.arena, block) + BLOCK_HEADER, value.ptr, value.len)
-    payload = place_string(e, db, key, f, FORM_BLOCK, BLOCK_PAYLOAD, at_ms)
+    payload = place(e, db, key, f, STRING, FORM_BLOCK, BLOCK_PAYLOAD, at_ms)
     if payload == NULL:
         if value.block == 0:
             arena_free(&e.arena, block)
@@ -268,7 +389,7 @@ cdef Status put_int(Engine* e, Database* db, const Slice* key, Found* f, int64_t
         undo_note(&e.arena, payload, width)
         store_int(payload, value, width)
         return OK
-    payload = place_string(e, db, key, f, FORM_INT, width, at_ms)
+    payload = place(e, db, key, f, STRING, FORM_INT, width, at_ms)
     if unlikely(payload == NULL):
         return NO_MEMORY
     store_int(payload, value, width)
@@ -323,7 +444,7 @@ cdef char* string_for_update(Engine* e, Database* db, const Slice* key, Found* f
         if kept:
             memcpy(p, old.ptr, kept)
         memset(p + kept, 0, length - kept)
-        p = place_string(e, db, key, f, FORM_BLOCK, BLOCK_PAYLOAD, at_ms)
+        p = place(e, db, key, f, STRING, FORM_BLOCK, BLOCK_PAYLOAD, at_ms)
         if p == NULL:
             arena_free(&e.arena, block)
             return NULL
@@ -332,7 +453,7 @@ cdef char* string_for_update(Engine* e, Database* db, const Slice* key, Found* f
         return arena_at(&e.arena, block) + BLOCK_HEADER
 
     if f.entry == NULL:
-        p = place_string(e, db, key, f, FORM_RAW, length, -1)
+        p = place(e, db, key, f, STRING, FORM_RAW, length, -1)
         if p != NULL:
             memset(p, 0, length)
         return p
@@ -389,6 +510,8 @@ cdef void signal_modified(Engine* e, Database* db, const Slice* key, uint64_t ha
     e.root.dirty += 1
     if unlikely(e.root.watched) and e.touch_watched != NULL:
         e.touch_watched(e, db, key)
+    if unlikely(e.trackers):
+        e.track_change(e, db, key)
 
 cdef void database_init(Database* db, uint32_t id) noexcept nogil:
     memset(db, 0, sizeof(Database))

@@ -19,6 +19,7 @@ from minikv_core.memory cimport load_u32, store_u32
 from minikv_core.session cimport refresh_clock, update_slow_ticks
 from minikv_core.types cimport Ref
 from minikv_core.undo cimport undo_commit
+from minikv_core.watch cimport watch_forget
 from minikv_core.worker cimport engine_enter, engine_leave, engine_rest
 
 import logging
@@ -85,7 +86,7 @@ def clear_place(EngineHandle handle, int index):
     """Free the place of a process that has ended; False = its last answer is still to be read."""
     cdef Engine* e = &handle.engine
     cdef Place* place = &e.board.place[index]
-    cdef bint done = False
+    cdef bint done = False, watched = place.watching != 0
     with nogil:
         engine_enter(&e.inner)
         if e.board.asker == place.pid:
@@ -95,8 +96,18 @@ def clear_place(EngineHandle handle, int index):
         if place.answer == 0:
             board_clear_place(e, index)
             done = True
+            if watched and not anybody_watches(e):
+                watch_forget(e)
         engine_leave(&e.inner)
     return done
+
+
+cdef bint anybody_watches(const Engine* e) noexcept nogil:
+    cdef int i
+    for i in range(MAX_PLACES):
+        if e.board.place[i].watching:
+            return True
+    return False
 
 
 def places(EngineHandle handle):

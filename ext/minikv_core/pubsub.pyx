@@ -20,6 +20,9 @@ from minikv_core.engine cimport (
 )
 from minikv_core.glob cimport glob_match
 from minikv_core.hash cimport hash_bytes
+from minikv_core.linked cimport (
+    Map, Node, Ring, map_add, map_chain, map_remove, ring_append, ring_init, ring_remove,
+)
 from minikv_core.output cimport Output, output_attach, output_free, output_init
 from minikv_core.registry cimport fn
 from minikv_core.reply cimport (
@@ -31,22 +34,8 @@ from minikv_core.types cimport FAILED, NO_MEMORY, OK, Slice, Status
 from minikv_core.registry import KeySpec, define
 
 cdef enum:
-    MAP_LEAST = 16          # places of the smallest map
     FORMAT_BYTES = 4096     # stack room in which a message is formatted; a larger one is malloc'd
     EVENT_CHANNEL_BYTES = 256
-
-cdef struct Ring:           # a member of a doubly linked ring, or its head
-    Ring* next
-    Ring* previous
-
-cdef struct Node:           # a member of a Map
-    Node*    chained
-    uint64_t hash
-
-cdef struct Map:            # chained hash map; all zero = empty
-    Node**   places
-    uint32_t room           # places: a power of two, or 0
-    uint32_t count
 
 cdef struct Topic:
     Ring     ring           # in PubSub.topics of its kind; first, so that a Ring* is a Topic*
@@ -74,73 +63,10 @@ cdef struct Subscriptions:  # Session.subscriptions; malloc'd while there are an
     Ring[3]  links          # heads, by kind
     uint32_t[3] counts
 
-# ---------------------------------------------------------------- rings and maps
-
-cdef inline void ring_init(Ring* head) noexcept nogil:
-    head.next = head.previous = head
-
-cdef inline void ring_append(Ring* head, Ring* r) noexcept nogil:
-    r.previous = head.previous
-    r.next = head
-    head.previous.next = r
-    head.previous = r
-
-cdef inline void ring_remove(Ring* r) noexcept nogil:
-    r.previous.next = r.next
-    r.next.previous = r.previous
+# ---------------------------------------------------------------- topics and links
 
 cdef inline Link* link_of_session(Ring* of_session) noexcept nogil:
     return <Link*>(of_session - 1)
-
-cdef inline Node** map_place(const Map* m, uint64_t hash) noexcept nogil:
-    return &m.places[hash & (m.room - 1)]
-
-cdef bint map_resize(Map* m, uint32_t room) noexcept nogil:
-    cdef Map resized
-    cdef Node* node
-    cdef Node* after
-    cdef Node** place
-    cdef uint32_t i
-    resized.places = <Node**>calloc(room, sizeof(Node*))
-    if resized.places == NULL:
-        return False
-    resized.room = room
-    resized.count = m.count
-    for i in range(m.room):
-        node = m.places[i]
-        while node != NULL:
-            after = node.chained
-            place = map_place(&resized, node.hash)
-            node.chained = place[0]
-            place[0] = node
-            node = after
-    free(m.places)
-    m[0] = resized
-    return True
-
-cdef bint map_add(Map* m, Node* node) noexcept nogil:
-    cdef Node** place
-    if m.count >= m.room and not map_resize(m, m.room * 2 if m.room else <uint32_t>MAP_LEAST) and m.room == 0:
-        return False
-    place = map_place(m, node.hash)
-    node.chained = place[0]
-    place[0] = node
-    m.count += 1
-    return True
-
-cdef void map_remove(Map* m, Node* node) noexcept nogil:
-    cdef Node** place = map_place(m, node.hash)
-    while place[0] != node:
-        place = &place[0].chained
-    place[0] = node.chained
-    m.count -= 1
-    if m.room > <uint32_t>MAP_LEAST and m.count * 8 < m.room:
-        map_resize(m, m.room // 4)
-
-cdef inline Node* map_chain(const Map* m, uint64_t hash) noexcept nogil:
-    return map_place(m, hash)[0] if m.room else NULL
-
-# ---------------------------------------------------------------- topics and links
 
 cdef inline Topic* topic_of_node(Node* node) noexcept nogil:
     return <Topic*>(<char*>node - sizeof(Ring))

@@ -25,7 +25,7 @@ from minikv_core.output cimport output_pending, output_sent, output_vector
 from minikv_core.session cimport (
     refresh_clock, session_close, session_feed, session_free, session_hold, session_make_ready,
     session_receive_room, session_received, session_release, session_resume, session_settle, session_take_pushes,
-    session_take_ready,
+    session_take_ready, wants_resume,
 )
 from minikv_core.sockets cimport *
 from minikv_core.types cimport OK
@@ -250,7 +250,7 @@ cdef void handle_ready(Loop* p, Session* s) noexcept nogil:
     found = s.flags & (READ_AGAIN | WRITE_AGAIN | NEWCOMER)
     s.flags &= ~<uint32_t>(IN_READY | READ_AGAIN | WRITE_AGAIN | NEWCOMER)
     s.next_ready = NULL
-    if s.gate & STOP == 0 and s.flags & TO_RESUME:
+    if wants_resume(s):
         session_resume(s)
         resumed = True
     session_take_pushes(s)

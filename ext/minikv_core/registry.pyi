@@ -15,12 +15,21 @@ class KeyNum:
     flags: str = "RO access"
     step: int = 1
 
+@dataclass(frozen=True)
+class KeyWord:
+    word: str
+    start: int
+    last: int = 0
+    step: int = 1
+    limit: int = 0
+    flags: str = "RO access"
+
 @dataclass
 class CommandSpec:
     name: str
     arity: int
     flags: int
-    keys: tuple[KeySpec | KeyNum, ...] = ()
+    keys: tuple[KeySpec | KeyNum | KeyWord, ...] = ()
     group: str = "generic"
     since: str = "1.0.0"
     cost: str = ""
@@ -51,7 +60,7 @@ def define(
     *,
     arity: int,
     flags: int,
-    keys: KeySpec | KeyNum | tuple[KeySpec | KeyNum, ...] = (),
+    keys: KeySpec | KeyNum | KeyWord | tuple[KeySpec | KeyNum | KeyWord, ...] = (),
     group: str = "generic",
     since: str = "1.0.0",
     cost: str = "",

@@ -50,6 +50,22 @@ class KeyNum:
     step: int = 1
 
 
+@dataclass(frozen=True)
+class KeyWord:
+    """Keys behind a word, which is looked for from argv[start] on (negative: backwards from the end).
+
+    last     of the keys, counted from the first; negative: from the end
+    limit    0, or the part of what follows that are keys: 2 = the first half
+    """
+
+    word: str
+    start: int
+    last: int = 0
+    step: int = 1
+    limit: int = 0
+    flags: str = "RO access"
+
+
 @dataclass
 class CommandSpec:
     """One row, as COMMAND, COMMAND DOCS, the ACL categories and the documentation read it."""
@@ -131,7 +147,7 @@ def define(name, function, *, int arity, flags, keys=(), str group="generic", st
             all_categories(int(flags), group if function is not None else "", categories), tips, history,
             deprecated_since, replaced_by, parent=parent,
         )
-        if any(isinstance(key, KeyNum) for key in keys):
+        if any(isinstance(key, KeyNum | KeyWord) for key in keys):
             spec.flags |= MOVABLE_KEYS
         add_row(spec, function)
 
@@ -183,7 +199,11 @@ cdef object add_row(object spec, object function=None):
     c.word_upper = name_word(upper, c.name_len)
     c.arity = spec.arity
     c.flags = spec.flags
-    c.first_key = spec.key_range[0]
+    c.first_key, c.last_key, c.key_step = spec.key_range
+    for key in spec.keys:
+        if isinstance(key, KeyNum) and key.step == 1:
+            c.key_count = key.count
+            c.counted_keys = key.first
     if isinstance(function, int):
         c.fn = <CommandFn><void*><size_t>function
     elif function is not None:
@@ -300,6 +320,19 @@ cdef uint32_t command_count() noexcept nogil:
     return commands_used
 
 
+cdef list keys_behind(object key, list argv):
+    """Positions of the keys that a KeyWord tells of; none without the word."""
+    places = range(key.start, len(argv)) if key.start >= 0 else range(len(argv) + key.start, 0, -1)
+    for place in places:
+        if argv[place].upper() == key.word.encode():
+            first = place + 1
+            end = first + key.last + 1 if key.last >= 0 else len(argv) + key.last + 1
+            if key.limit:
+                end = first + (end - first) // key.limit
+            return [(i, key.flags) for i in range(first, min(end, len(argv)), key.step)]
+    return []
+
+
 def key_positions(spec, list argv):
     """Positions of the keys in a request [name, ...] by a specification; None if it is malformed."""
     found = []
@@ -309,6 +342,8 @@ def key_positions(spec, list argv):
             if last >= len(argv):
                 return None
             found += [(i, key.flags) for i in range(key.first, last + 1, key.step)]
+        elif isinstance(key, KeyWord):
+            found += keys_behind(key, argv)
         else:
             try:
                 count = int(argv[key.count])

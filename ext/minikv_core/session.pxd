@@ -10,7 +10,7 @@
 # without the lock; others leave their messages in Session.pushes.
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from minikv_core.engine cimport Command, Engine, Session, Worker
+from minikv_core.engine cimport CLOSE_AFTER, CLOSE_NOW, TO_RESUME, Command, Engine, Session, Worker
 from minikv_core.output cimport Output
 from minikv_core.parser cimport Parser
 from minikv_core.types cimport Slice, Status
@@ -34,6 +34,9 @@ cdef bint session_hold(Session* s) noexcept nogil
 cdef void session_resume(Session* s) noexcept nogil
 # After sending: unsent bytes move to the session's own queue, output limits are checked.
 cdef void session_settle(Session* s) noexcept nogil
+cdef inline bint wants_resume(const Session* s) noexcept nogil:
+    """Whether session_resume is to be called for a session that was ready."""
+    return s.flags & TO_RESUME != 0 and s.gate & (CLOSE_AFTER | CLOSE_NOW) == 0
 # Where to receive: in a big argument's block, or in the inbox when much is kept there; NULL = the
 # model's own buffer, to be given to session_feed. After receiving there: session_received.
 cdef char* session_receive_room(Session* s, size_t* n) noexcept nogil
@@ -42,6 +45,10 @@ cdef void session_received(Session* s, size_t n) noexcept nogil
 # Run one command given as slices (Store.execute, EXEC), in the middle of another or alone. Output
 # must be attached. Blocks in the slices stay the caller's unless the command zeroed them.
 cdef void session_run(Session* s, Slice* argv, uint32_t argc) noexcept nogil
+
+# Run a command that waits once more (blocking.pyx), with its output attached to the scratch bytes, or, if they
+# are NULL, to what it is attached to.
+cdef Status session_retry(Session* s, Slice* argv, uint32_t argc, char* scratch, size_t n) noexcept nogil
 
 # Send what is no reply (a message, a line of MONITOR): at once, or, to the session that runs, behind
 # its command's reply. It is sent whatever CLIENT REPLY says. The bytes are copied; no block is among them.

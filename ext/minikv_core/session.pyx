@@ -32,7 +32,7 @@ from minikv_core.parser cimport (
 from minikv_core.registry cimport find_command, name_word
 from minikv_core.reply cimport reply_error, reply_raw
 from minikv_core.table cimport table_prefetch_bucket, table_prefetch_entry
-from minikv_core.types cimport BAD_INT, BAD_TIME, FAILED, NO_MEMORY, OK, Slice, Status
+from minikv_core.types cimport BAD_INT, BAD_TIME, BLOCKED, FAILED, NO_MEMORY, OK, Slice, Status
 
 cdef enum:
     UNCOUNTED_BYTES = 16384     # output owed up to this is in no limit's count, as in Redis
@@ -270,6 +270,9 @@ cdef void session_feed(Session* s, char* bytes, size_t n) noexcept nogil:
 cdef void session_resume(Session* s) noexcept nogil:
     s.flags &= ~<uint32_t>TO_RESUME
     begin_feed(s, 0)
+    if s.flags & IS_BLOCKED:
+        s.engine.now_ticks = ticks()
+        s.engine.resume_blocked(s)
     run_inbox(s)
 
 cdef void begin_feed(Session* s, size_t n) noexcept nogil:
@@ -456,7 +459,7 @@ cdef void free_blocks(Session* s) noexcept nogil:
 
 # ---------------------------------------------------------------- running a command
 
-cdef inline void call(Session* s) noexcept nogil:
+cdef inline Status call(Session* s) noexcept nogil:
     """Run s.command and account for it."""
     cdef Engine* e = s.engine
     cdef Command* c = s.command
@@ -476,14 +479,21 @@ cdef inline void call(Session* s) noexcept nogil:
     n.ticks += took
     us = (took * e.us_per_tick) >> 32
     n.histogram[64 - clz64(us << 1 | 1) - 1 if us < <uint64_t>0x40000000 else 31] += <uint32_t>e.config.latency_tracking
-    if unlikely(status == FAILED):
-        n.failed += 1
+    if unlikely(status != OK):
+        if status == FAILED:
+            n.failed += 1
+        elif status == BLOCKED:         # it counts when it ends
+            n.calls -= 1
+            e.stats.commands -= 1
     e.stats.commands += 1
     s.commands += 1
     s.last_command = c
     if unlikely(took >= e.slow_ticks):
         s.command = c
         report_slow(s, <int64_t>us)
+    if unlikely(e.ready_keys) and e.depth == 0:
+        e.serve_blocked(e)
+    return status
 
 cdef void report_slow(Session* s, int64_t us) noexcept nogil:
     """Tell the slow log and the latency monitor of a command that one of them may want."""
@@ -524,6 +534,8 @@ cdef void session_run(Session* s, Slice* argv, uint32_t argc) noexcept nogil:
         if mute:
             output_mark(&s.out, &mark)
         call(s)
+        if s.gate & TRACKING:
+            e.track_read(s)
         if e.gate & GATE_MONITORS:
             show_monitors(s)
         if mute and s.gate & (REPLY_OFF | REPLY_SKIP):
@@ -536,6 +548,20 @@ cdef void session_run(Session* s, Slice* argv, uint32_t argc) noexcept nogil:
     s.argc = outer_argc
     s.command = outer_command
     s.hash = outer_hash
+
+cdef Status session_retry(Session* s, Slice* argv, uint32_t argc, char* scratch, size_t n) noexcept nogil:
+    cdef Engine* e = s.engine
+    cdef Status status
+    if scratch != NULL:
+        output_attach(&s.out, scratch, n)
+    s.argv = argv
+    s.argc = argc
+    s.command = find_command(argv, argc)
+    s.hash = hash_bytes(&e.arena.head.seed, argv[s.command.first_key].ptr, argv[s.command.first_key].len)
+    status = call(s)
+    if scratch != NULL:
+        output_detach(&s.out)
+    return status
 
 cdef bint run_gated(Session* s) noexcept nogil:
     """Run a command when some gate is set; False if it must wait (CLIENT PAUSE)."""
@@ -559,6 +585,8 @@ cdef bint run_gated(Session* s) noexcept nogil:
             queue_hook(s)
         else:
             call(s)
+            if s.gate & TRACKING:
+                e.track_read(s)
             if s.command.flags & RUNS_QUEUE:
                 mute = 0                # it has taken back what was to be, command by command
             if e.gate & GATE_MONITORS:

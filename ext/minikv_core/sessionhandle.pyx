@@ -17,7 +17,7 @@ from minikv_core.handle cimport EngineHandle
 from minikv_core.output cimport output_pending, output_sent, output_vector
 from minikv_core.session cimport (
     refresh_clock, session_close, session_feed, session_free, session_hold, session_new, session_receive_room,
-    session_received, session_resume, session_settle, session_take_pushes, session_take_ready,
+    session_received, session_resume, session_settle, session_take_pushes, session_take_ready, wants_resume,
 )
 from minikv_core.table cimport table_check
 from posix.uio cimport iovec
@@ -166,7 +166,7 @@ cdef void drain_ready(Engine* e) noexcept nogil:
             following = s.next_ready
             s.next_ready = NULL
             s.flags &= ~<uint32_t>IN_READY
-            if s.gate & STOP == 0 and s.flags & TO_RESUME:
+            if wants_resume(s):
                 session_resume(s)
                 session_settle(s)
             session_take_pushes(s)

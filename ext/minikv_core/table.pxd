@@ -12,11 +12,13 @@
 # the directory to the other, so that segments of all fills exist side by side at any time. The curve
 # that keeps the number of segments a key exactly constant is 2 - 2**(1 - x).
 #
-# Elements are entries (entry.pxd); the table stores their references and looks at their keys.
+# Elements are entries (entry.pxd) or members (member.pxd); the table stores their references and looks
+# at their keys.
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from minikv_core.arena cimport Arena, arena_at, undo_note
 from minikv_core.entry cimport Entry, entry_key
+from minikv_core.member cimport member_key
 from minikv_core.hash cimport hash_bytes
 from minikv_core.memory cimport ctz, prefetch, same_bytes
 from minikv_core.types cimport Ref, Status
@@ -66,10 +68,11 @@ cdef struct Segment:        # one page
     uint8_t  spare[40]
     Bucket   buckets[63]
 
-cdef struct Table:          # root; lies in the arena, all zero = empty
+cdef struct Table:          # root; lies in the arena, all zero but for key_at = empty
     Ref      directory      # 2**depth segment references; 0 = no segment yet
     uint8_t  depth
-    uint8_t  pad[3]
+    uint8_t  key_at         # KeyAt: what its elements are
+    uint8_t  pad[2]
     uint32_t segments
     uint32_t deepest        # segments whose depth is the directory's; 0 lets it halve
     uint64_t count          # entries
@@ -87,6 +90,7 @@ ctypedef void (*VisitFn)(void* context, Ref ref) noexcept nogil
 cdef Status table_insert(Arena* a, Table* t, uint64_t hash, Ref ref, int64_t expiry_ms) noexcept nogil
 cdef void table_remove(Arena* a, Table* t, uint64_t hash, Slot* slot) noexcept nogil
 cdef void table_set_expiring(Arena* a, Table* t, Slot* slot, int64_t expiry_ms) noexcept nogil
+cdef void table_init(Table* t, uint8_t key_at) noexcept nogil     # an empty table
 cdef void table_clear(Arena* a, Table* t) noexcept nogil
 cdef uint64_t table_scan(Arena* a, Table* t, uint64_t cursor, VisitFn visit, void* context) noexcept nogil
 cdef Ref table_random(Arena* a, Table* t, uint64_t* random_state) noexcept nogil
@@ -148,9 +152,14 @@ cdef inline void table_prefetch_entry(const Arena* a, const Table* t, uint64_t h
         shift -= 1
         at = at + 1 if at + 1 < BUCKETS else 0
 
-cdef inline bint same_key(Entry* e, const char* key, uint32_t len) noexcept nogil:
+cdef inline char* element_key(const Table* t, char* element, uint32_t* len) noexcept nogil:
+    if t.key_at:
+        return member_key(element, t.key_at, len)
+    return entry_key(<Entry*>element, len)
+
+cdef inline bint same_key(const Table* t, char* element, const char* key, uint32_t len) noexcept nogil:
     cdef uint32_t klen
-    cdef char* p = entry_key(e, &klen)
+    cdef char* p = element_key(t, element, &klen)
     return klen == len and same_bytes(p, key, len)
 
 cdef inline bint table_find(const Arena* a, const Table* t, uint64_t hash, const char* key, uint32_t len,
@@ -172,7 +181,7 @@ cdef inline bint table_find(const Arena* a, const Table* t, uint64_t hash, const
         b = &s.buckets[at]
         mask = match_tags(b.tags, tag)
         while mask:
-            if same_key(<Entry*>arena_at(a, b.refs[ctz(mask)]), key, len):
+            if same_key(t, arena_at(a, b.refs[ctz(mask)]), key, len):
                 slot.segment = s
                 slot.bucket = b
                 slot.index = ctz(mask)

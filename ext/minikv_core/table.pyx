@@ -4,9 +4,10 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from minikv_core.arena cimport (arena_alloc, arena_check, arena_close, arena_free, arena_open, arena_resize,
                                 arena_size, arena_slack, arena_sparse, arena_trim)
-from minikv_core.entry cimport (EntryView, entry_bytes, entry_clock, entry_expiry, entry_view, entry_write,
+from minikv_core.entry cimport (EntryView, entry_bytes, entry_clock, entry_due, entry_expiry, entry_view, entry_write,
                                 int_width, load_int, store_int)
 from minikv_core.hash cimport HashSeed, fold, uint128_t
+from minikv_core.member cimport HASH_KEY, field_expiry
 from minikv_core.memory cimport unlikely
 from minikv_core.types cimport FORM_RAW, NO_MEMORY, OK, STRING
 
@@ -37,10 +38,17 @@ cdef inline uint64_t end_of(const Segment* s) noexcept nogil:
     return (<uint64_t>s.prefix + 1) << (32 - s.depth)
 
 
-cdef inline uint64_t entry_hash(Arena* a, Ref ref) noexcept nogil:
+cdef inline uint64_t element_hash(const Arena* a, const Table* t, Ref ref) noexcept nogil:
     cdef uint32_t klen
-    cdef char* key = entry_key(<Entry*>arena_at(a, ref), &klen)
+    cdef char* key = element_key(t, arena_at(a, ref), &klen)
     return hash_bytes(&a.head.seed, key, klen)
+
+
+cdef inline int64_t element_due(const Arena* a, const Table* t, Ref ref) noexcept nogil:
+    """When an element expires, Unix ms; -1 = never."""
+    if t.key_at:
+        return field_expiry(arena_at(a, ref)) if t.key_at == HASH_KEY else -1
+    return entry_due(<Entry*>arena_at(a, ref))
 
 
 cdef void reset_segment(Segment* s, uint8_t depth, uint32_t prefix) noexcept nogil:
@@ -115,7 +123,7 @@ cdef inline void drop(Arena* a, Segment* s, uint64_t hash, Bucket* b, uint32_t i
     s.count -= 1
 
 
-cdef bint make_room(Arena* a, Segment* s, uint32_t home) noexcept nogil:
+cdef bint make_room(Arena* a, const Table* t, Segment* s, uint32_t home) noexcept nogil:
     """Move one entry out of a full window, deeper into its own; the farthest bucket's are the likeliest."""
     cdef uint32_t shift, i
     cdef uint64_t hash
@@ -125,7 +133,7 @@ cdef bint make_room(Arena* a, Segment* s, uint32_t home) noexcept nogil:
         for i in range(<uint32_t>SLOTS):
             prefetch(arena_at(a, b.refs[i]))
         for i in range(<uint32_t>SLOTS):
-            hash = entry_hash(a, b.refs[i])
+            hash = element_hash(a, t, b.refs[i])
             if put(a, s, hash, b.refs[i], (b.expiring >> i) & 1):
                 drop(a, s, hash, b, i)
                 return True
@@ -137,7 +145,7 @@ cdef inline void count_expiry(Segment* s, int64_t expiry_ms) noexcept nogil:
     s.next_expiry = min(s.next_expiry, expiry_ms)
 
 
-cdef bint distribute(Arena* a, const Segment* old, Segment* low, Segment* high, uint32_t bit) noexcept nogil:
+cdef bint distribute(Arena* a, const Table* t, const Segment* old, Segment* low, Segment* high, uint32_t bit) noexcept nogil:
     """Put a segment's entries into two others, new or noted, by one bit of their positions; False = no room.
 
     The entries are scattered over memory: they are asked for AHEAD of their turn.
@@ -161,12 +169,12 @@ cdef bint distribute(Arena* a, const Segment* old, Segment* low, Segment* high, 
     for i in range(count):
         if i + AHEAD < count:
             prefetch(arena_at(a, refs[i + AHEAD]))
-        hash = entry_hash(a, refs[i])
+        hash = element_hash(a, t, refs[i])
         into = high if (spread(hash) >> bit) & 1 else low
         if not put(NULL, into, hash, refs[i], expires[i]):
             return False
         if expires[i]:
-            count_expiry(into, entry_expiry(<Entry*>arena_at(a, refs[i])))
+            count_expiry(into, element_due(a, t, refs[i]))
     return True
 
 
@@ -234,7 +242,7 @@ cdef Status split(Arena* a, Table* t, Segment* s) noexcept nogil:
     reset_segment(high, <uint8_t>(old.depth + 1), old.prefix * 2 + 1)
     for i in range(<uint32_t>BUCKETS):
         s.buckets[i].epoch = high.buckets[i].epoch = old.buckets[i].epoch
-    if not distribute(a, &old, s, high, 31 - old.depth):
+    if not distribute(a, t, &old, s, high, 31 - old.depth):
         memcpy(s, &old, sizeof(Segment))
         arena_free(a, ref)
         return NO_MEMORY
@@ -260,7 +268,7 @@ cdef Status table_insert(Arena* a, Table* t, uint64_t hash, Ref ref, int64_t exp
         s = segment_of(a, t, hash)
         if put(a, s, hash, ref, expiry_ms >= 0):
             break
-        if make_room(a, s, home_of(hash)):
+        if make_room(a, t, s, home_of(hash)):
             continue
         if split(a, t, s) != OK:
             return NO_MEMORY
@@ -284,7 +292,7 @@ cdef bint join(Arena* a, Table* t, Segment* low, Segment* high) noexcept nogil:
     undo_note(a, low, sizeof(Segment))
     memcpy(&old, low, sizeof(Segment))
     reset_segment(low, <uint8_t>(old.depth - 1), old.prefix >> 1)
-    if not distribute(a, &old, low, low, 0) or not distribute(a, high, low, low, 0):
+    if not distribute(a, t, &old, low, low, 0) or not distribute(a, t, high, low, low, 0):
         memcpy(low, &old, sizeof(Segment))
         return False
     point_directory(a, t, high, low_ref)
@@ -364,6 +372,11 @@ cdef void table_set_expiring(Arena* a, Table* t, Slot* slot, int64_t expiry_ms) 
         count_expiry(s, expiry_ms)
 
 
+cdef void table_init(Table* t, uint8_t key_at) noexcept nogil:
+    memset(t, 0, sizeof(Table))
+    t.key_at = key_at
+
+
 cdef void table_clear(Arena* a, Table* t) noexcept nogil:
     """Free directory and segments, not the entries; the table is empty then."""
     cdef uint64_t position = 0
@@ -377,7 +390,7 @@ cdef void table_clear(Arena* a, Table* t) noexcept nogil:
             arena_free(a, directory[start_of(s) >> (32 - t.depth)])
         arena_free(a, t.directory)
     undo_note(a, t, sizeof(Table))
-    memset(t, 0, sizeof(Table))
+    table_init(t, t.key_at)
 
 
 # ---------------------------------------------------------------- walking
@@ -410,7 +423,7 @@ cdef Segment* table_relocate(Arena* a, Table* t, Segment* s) noexcept nogil:
     return <Segment*>arena_at(a, moved)
 
 
-cdef void visit_home(Arena* a, Segment* s, uint32_t home, VisitFn visit, void* context) noexcept nogil:
+cdef void visit_home(Arena* a, const Table* t, Segment* s, uint32_t home, VisitFn visit, void* context) noexcept nogil:
     """Call back for all entries of a home bucket: those in it, and those shifted behind it."""
     cdef uint32_t shift, at = home, mask, left = s.buckets[home].shifted
     cdef Bucket* b
@@ -422,7 +435,7 @@ cdef void visit_home(Arena* a, Segment* s, uint32_t home, VisitFn visit, void* c
             mask &= mask - 1
         mask = ~match_tags(b.tags, 0) & ALL_SLOTS
         while mask:
-            if home_of(entry_hash(a, b.refs[ctz(mask)])) == home:
+            if home_of(element_hash(a, t, b.refs[ctz(mask)])) == home:
                 visit(context, b.refs[ctz(mask)])
                 left -= shift > 0
             mask &= mask - 1
@@ -451,7 +464,7 @@ cdef uint64_t table_scan(Arena* a, Table* t, uint64_t cursor, VisitFn visit, voi
     s = at_position(a, t, <uint32_t>cursor)
     if s.depth < depth or bucket >= BUCKETS:
         bucket = 0
-    visit_home(a, s, bucket, visit, context)
+    visit_home(a, t, s, bucket, visit, context)
     bucket += 1
     if bucket < BUCKETS:
         return start_of(s) | (<uint64_t>bucket << 32) | (<uint64_t>s.depth << 38)
@@ -499,7 +512,7 @@ cdef Ref table_random(Arena* a, Table* t, uint64_t* random_state) noexcept nogil
 
 # ---------------------------------------------------------------- checking
 
-cdef int check_segment(Arena* a, const Segment* s) noexcept nogil:
+cdef int check_segment(Arena* a, const Table* t, const Segment* s) noexcept nogil:
     """Every entry is where its hash says, and the segment's own counts are right."""
     cdef uint32_t shifted[BUCKETS]
     cdef uint32_t farthest[BUCKETS]
@@ -517,10 +530,10 @@ cdef int check_segment(Arena* a, const Segment* s) noexcept nogil:
         while mask:
             i = ctz(mask)
             mask &= mask - 1
-            hash = entry_hash(a, b.refs[i])
+            hash = element_hash(a, t, b.refs[i])
             if b.tags[i] != tag_of(hash) or spread(hash) < start_of(s) or spread(hash) >= end_of(s):
                 return 11
-            expiry = entry_expiry(<Entry*>arena_at(a, b.refs[i]))
+            expiry = element_due(a, t, b.refs[i])
             if (expiry >= 0) != ((b.expiring >> i) & 1) or (expiry >= 0 and expiry < s.next_expiry):
                 return 12
             count += 1
@@ -553,7 +566,7 @@ cdef int table_check(Arena* a, Table* t) noexcept nogil:
             for i in range(first, first + (<uint64_t>1 << (t.depth - s.depth))):
                 if directory[i] != directory[first]:
                     return 2
-            fault = check_segment(a, s)
+            fault = check_segment(a, t, s)
             if fault:
                 return fault
             segments += 1

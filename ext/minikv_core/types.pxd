@@ -26,8 +26,13 @@ cdef enum Kind:             # what TYPE answers; 0-7, three bits of an entry
     ZSET = 4
     STREAM = 5
 
-cdef enum Form:             # encoding within STRING; 0-7, three bits of an entry
+cdef enum Form:             # encoding; 0-7, three bits of an entry
     FORM_INT = 0            # signed little-endian integer of 1, 2, 4 or 8 bytes: "int"
     FORM_EMBSTR = 1         # inline bytes, 44 at most, as SET wrote them: "embstr"
     FORM_RAW = 2            # inline bytes: "raw"
     FORM_BLOCK = 3          # {Ref block, uint32 length}: bytes in a block of their own: "raw"
+    # of the other kinds
+    FORM_PACKED = 4         # elements one behind the other (packed.pxd): "listpack"
+    FORM_INTSET = 5         # of SET: sorted integers: "intset"
+    FORM_LARGE = 6          # {Ref root} of a structure of many objects: "hashtable", "skiplist", "quicklist", "stream"
+    FORM_PACKED_TTL = 7     # of HASH: {int64 next_due}, then packed triples of field, value and expiry: "listpackex"

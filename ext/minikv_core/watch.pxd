@@ -11,6 +11,9 @@ cdef void touch_key(Engine* e, Database* db, const Slice* key) noexcept nogil
 # calls this for both of its databases); NULL = none come (FLUSHDB, FLUSHALL).
 cdef void touch_database(Engine* e, Database* db, Database* other) noexcept nogil
 
+# Forget all watched keys: the last process with a session that watches has died.
+cdef void watch_forget(Engine* e) noexcept nogil
+
 cdef bint watch_failed(const Session* s) noexcept nogil     # has a watched key changed?
 cdef void unwatch_all(Session* s) noexcept nogil
 cdef uint32_t watch_count(const Session* s) noexcept nogil

@@ -27,7 +27,7 @@ from minikv_core.memory cimport load_u32, load_u64, store_u32, store_u64
 from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_ok
 from minikv_core.session cimport fail, fail_status, on_session_end
-from minikv_core.table cimport Slot, Table, table_find, table_insert, table_remove, table_scan
+from minikv_core.table cimport Slot, Table, table_clear, table_find, table_insert, table_remove, table_scan
 from minikv_core.types cimport NO_MEMORY, OK, Ref, STRING, FORM_RAW, Slice, Status
 
 from minikv_core.registry import KeySpec, define
@@ -152,6 +152,16 @@ cdef void visit_watched(Engine* e, Visit visit, void* context) noexcept nogil:
         if cursor == 0:
             return
 
+cdef void visit_free(void* context, Ref ref) noexcept nogil:
+    cdef Engine* e = <Engine*>context
+    arena_free(&e.arena, ref)
+
+cdef void watch_forget(Engine* e) noexcept nogil:
+    visit_watched(e, visit_free, e)
+    table_clear(&e.arena, &e.root.watches)
+    undo_note(&e.arena, &e.root.watched, sizeof(uint32_t))
+    e.root.watched = 0
+
 cdef void watch_attach(Engine* e) noexcept nogil:
     e.touch_watched = touch_key
 
@@ -198,6 +208,7 @@ cdef Status watch_key(Session* s, const Slice* key) noexcept nogil:
     w.seen = key_state(e, s.db, key.ptr, key.len) == PRESENT
     w.version = e.root.versions
     list.count += 1
+    e.place.watching += 1
     s.state_bytes += len
     return OK
 
@@ -271,6 +282,7 @@ cdef void unwatch_all(Session* s) noexcept nogil:
         release_entry(s.engine, &list.keys[i])
         s.state_bytes -= list.keys[i].len
         free(list.keys[i].name)
+    s.engine.place.watching -= list.count
     s.state_bytes -= sizeof(WatchList) + list.room * sizeof(Watched)
     free(list.keys)
     free(list)

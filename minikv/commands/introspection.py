@@ -13,6 +13,7 @@ from minikv.registry import (
     CommandSpec,
     KeyNum,
     KeySpec,
+    KeyWord,
     ReplyError,
     Session,
     SetReply,
@@ -89,9 +90,18 @@ def simple_set(words: Iterable[str]) -> SetReply:
     return SetReply(map(Simple, words))
 
 
-def describe_keys(key: KeySpec | KeyNum) -> dict[str, object]:
+def describe_keys(key: KeySpec | KeyNum | KeyWord) -> dict[str, object]:
     """A key specification: where the search begins, and how keys are found from there."""
     find: dict[str, object]
+    if isinstance(key, KeyWord):
+        return {
+            "flags": simple_set(key.flags.split()),
+            "begin_search": {"type": "keyword", "spec": {"keyword": key.word, "startfrom": key.start}},
+            "find_keys": {
+                "type": "range",
+                "spec": {"lastkey": key.last, "keystep": key.step, "limit": key.limit},
+            },
+        }
     if isinstance(key, KeySpec):
         begin = key.first
         last = key.last - key.first if key.last >= 0 else key.last

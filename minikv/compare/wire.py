@@ -50,7 +50,7 @@ def connect(port: int, timeout: float = TIMEOUT) -> socket.socket:
 
 
 def exchange(connection: socket.socket, requests: bytes, replies: int) -> bytes:
-    """Send requests and read as many one-line replies; an error reply raises."""
+    """Send requests and read as many lines of replies; an error reply raises."""
     connection.sendall(requests)
     received = b""
     while (missing := replies - received.count(b"\n")) > 0:
@@ -58,19 +58,23 @@ def exchange(connection: socket.socket, requests: bytes, replies: int) -> bytes:
         if not chunk:
             raise MeasurementError("the server closed the connection")
         received += chunk
-    if b"-" in received:
-        start = received.index(b"-")
+    if received.startswith(b"-") or b"\n-" in received:
+        start = 0 if received.startswith(b"-") else received.index(b"\n-") + 1
         raise MeasurementError(received[start : start + 120].split(b"\r\n")[0].decode(errors="replace"))
     return received
 
 
 def fill(
-    port: int, request: bytes, numbers: Iterable[int | tuple[int, ...]], timeout: float = TIMEOUT
+    port: int,
+    request: bytes,
+    numbers: Iterable[int | tuple[int, ...]],
+    timeout: float = TIMEOUT,
+    reply_lines: int = 1,
 ) -> None:
-    """Run the template once per number, pipelined."""
+    """Run the template once per number, pipelined; every reply has `reply_lines` lines."""
     with connect(port, timeout) as connection:
         for requests, count in batches(request, numbers, REQUESTS_PER_WRITE):
-            exchange(connection, requests, count)
+            exchange(connection, requests, count * reply_lines)
 
 
 def command(port: int, *arguments: bytes, timeout: float = TIMEOUT) -> bytes:

@@ -56,3 +56,20 @@ def test_stop_while_reloading(spawn, connect):
     os.kill(server.pid, signal.SIGHUP)
     os.kill(server.pid, signal.SIGTERM)
     assert server.wait(20) == 0
+
+
+def test_watches_of_a_killed_worker_go(spawn, connect):
+    """Keys that only sessions of a killed worker watched are forgotten."""
+    server = spawn(io="nginx", worker_processes=2)
+
+    def clients(connection):
+        lines = connection.cmd("INFO", "clients").decode().splitlines()
+        return dict(line.split(":") for line in lines if ":" in line)
+
+    watcher = connect(server.port)
+    assert watcher.cmd("WATCH", "k", "l") == b"OK"
+    assert clients(watcher)["total_watched_keys"] == "2"
+    info = watcher.cmd("INFO", "server").decode()
+    os.kill(int(info.partition("process_id:")[2].split()[0]), signal.SIGKILL)
+    assert watcher.is_closed()
+    until(lambda: clients(connect(server.port))["total_watched_keys"] == "0")

@@ -1,0 +1,151 @@
+"""Data types: CPU per request of their commands, and resident memory per element."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from benchmarks.generator import Load
+from benchmarks.results import Reading, readings
+from benchmarks.scenarios.base import Scenario
+from benchmarks.scenarios.memory import growth_since_start
+from benchmarks.scenarios.throughput import measure_load
+from minikv.compare import wire
+from minikv.compare.server import RunningServer
+
+PIPELINE = 16
+ELEMENTS_PER_REQUEST = 100  # while a container is filled
+DATA = b"xxx"  # what redis-benchmark pushes by default
+
+
+@dataclass(frozen=True)
+class Case:
+    """One command under load."""
+
+    requests: int
+    test: str = ""  # redis-benchmark's name for it
+    command: tuple[str, ...] = ()  # or the command itself; __rand_int__ is a number below `keyspace`
+    keyspace: int = 100_000
+    filled: tuple[tuple[bytes, ...], ...] = ()  # (command, key, elements' templates ...) to fill before
+    elements: tuple[int, ...] = ()  # how many for each; 0 = as many as there are requests
+
+
+CPU_CASES = {
+    "LPUSH": Case(1_000_000, "lpush"),
+    "RPUSH": Case(1_000_000, "rpush"),
+    "LPOP": Case(500_000, "lpop", filled=((b"RPUSH", b"mylist", DATA),), elements=(0,)),
+    "RPOP": Case(500_000, "rpop", filled=((b"RPUSH", b"mylist", DATA),), elements=(0,)),
+    "SADD": Case(1_000_000, "sadd"),
+    "HSET": Case(1_000_000, "hset"),
+    "SPOP": Case(500_000, "spop", filled=((b"SADD", b"myset", b"element:%012d"),), elements=(0,)),
+    "ZADD": Case(500_000, "zadd"),
+    "ZPOPMIN": Case(
+        500_000, "zpopmin", filled=((b"ZADD", b"myzset", b"%012d", b"element:%012d"),), elements=(0,)
+    ),
+    "LRANGE_100": Case(
+        150_000,
+        command=("LRANGE", "mylist", "0", "99"),
+        filled=((b"RPUSH", b"mylist", DATA),),
+        elements=(100_000,),
+    ),
+    "LRANGE_600": Case(
+        40_000,
+        command=("LRANGE", "mylist", "0", "599"),
+        filled=((b"RPUSH", b"mylist", DATA),),
+        elements=(100_000,),
+    ),
+    "XADD": Case(500_000, "xadd"),
+    "ZRANGEBYSCORE LIMIT 10": Case(
+        300_000,
+        command=("ZRANGEBYSCORE", "myzset", "__rand_int__", "+inf", "LIMIT", "0", "10"),
+        keyspace=1_000_000,
+        filled=((b"ZADD", b"myzset", b"%012d", b"element:%012d"),),
+        elements=(1_000_000,),
+    ),
+    "SINTER": Case(
+        4_000,
+        command=("SINTER", "large", "small"),
+        filled=((b"SADD", b"large", b"element:%012d"), (b"SADD", b"small", b"element:%012d")),
+        elements=(100_000, 1_000),
+    ),
+}
+
+
+def fill_container(port: int, words: tuple[bytes, ...], elements: int) -> None:
+    """Add elements to one key, many with a request; each word behind the key is given the element's number."""
+    command, key, *parts = words
+    numbers = range(elements)
+    for first in (0, elements - elements % ELEMENTS_PER_REQUEST):
+        size = ELEMENTS_PER_REQUEST if first == 0 else elements % ELEMENTS_PER_REQUEST
+        last = elements - elements % ELEMENTS_PER_REQUEST if first == 0 else elements
+        request = wire.template(command, key, *(parts * size))
+        numbered = sum(b"%" in part for part in parts)
+        if size:
+            wire.fill(port, request, element_numbers(numbers[first:last], size, numbered))
+
+
+def element_numbers(numbers: range, size: int, numbered: int) -> Iterator[tuple[int, ...]]:
+    """What fills a request of `size` elements in, each of which has its number `numbered` times."""
+    for first in range(0, len(numbers), size):
+        yield tuple(number for number in numbers[first : first + size] for _ in range(numbered))
+
+
+class TypesCpu(Scenario):
+    name = "types"
+    title = f"commands on data types, 50 clients, pipeline {PIPELINE}"
+    headline = ("cpu_us", "rps")
+
+    def cases(self) -> Sequence[str]:
+        return list(CPU_CASES)
+
+    def measure(self, case: str, server: RunningServer) -> list[Reading]:
+        wanted = CPU_CASES[case]
+        requests = int(wanted.requests * self.scale.requests)
+        for words, elements in zip(wanted.filled, wanted.elements, strict=True):
+            fill_container(server.port, words, elements or requests)
+        load = Load(
+            test=wanted.test,
+            command=wanted.command,
+            pipeline=PIPELINE,
+            requests=requests,
+            keyspace=wanted.keyspace,
+        )
+        return measure_load(case, server, load)
+
+
+FIVE_FIELDS = tuple(word for i in range(5) for word in (b"field%d" % i, b"x" * 8))
+TEN_INTEGERS = tuple(b"%d" % (1000 + 37 * i) for i in range(10))
+TEN_MEMBERS = tuple(word for i in range(10) for word in (b"%d" % i, b"member:%d" % i))
+# Bytes of one element, or of one key where there are many: (template, elements, lines of a reply).
+MEMORY_CASES: dict[str, tuple[bytes, int, int]] = {
+    "hash of 5 fields": (wire.template(b"HSET", wire.KEY, *FIVE_FIELDS), 200_000, 1),
+    "one hash": (wire.template(b"HSET", b"hash", b"field:%08d", b"value:%08d"), 1_000_000, 1),
+    "one set": (wire.template(b"SADD", b"set", b"member:%08d"), 1_000_000, 1),
+    "set of 10 integers": (wire.template(b"SADD", wire.KEY, *TEN_INTEGERS), 200_000, 1),
+    "one sorted set": (wire.template(b"ZADD", b"zset", b"%07d", b"member:%08d"), 1_000_000, 1),
+    "sorted set of 10 members": (wire.template(b"ZADD", wire.KEY, *TEN_MEMBERS), 100_000, 1),
+    "one list": (wire.template(b"RPUSH", b"list", b"value:%010d"), 1_000_000, 1),
+    "one stream": (
+        wire.template(b"XADD", b"stream", b"*", b"first", b"%08d", b"second", b"%08d"),
+        300_000,
+        2,
+    ),
+}
+
+
+class TypesMemory(Scenario):
+    name = "elements"
+    title = "resident memory per element of a large container, or per small container"
+    headline = ("bytes_per_element",)
+    most_repeats = 1
+
+    def cases(self) -> Sequence[str]:
+        return list(MEMORY_CASES)
+
+    def measure(self, case: str, server: RunningServer) -> list[Reading]:
+        request, elements, lines = MEMORY_CASES[case]
+        elements = elements * self.scale.memory_keys // 1_000_000
+        grown = growth_since_start(server)
+        numbered = request.count(b"%0")
+        wire.fill(
+            server.port, request, ((number,) * numbered for number in range(elements)), reply_lines=lines
+        )
+        return readings(case, bytes_per_element=grown() / elements)
