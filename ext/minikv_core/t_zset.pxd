@@ -98,8 +98,8 @@ cdef Status zset_store(Engine* e, Database* db, const Slice* key, Found* f, cons
 # ---------------------------------------------------------------- what the commands share
 
 cdef bint list_add(ScoredList* list, const char* p, uint32_t n, double score) noexcept nogil
-# The same of what a walk says: its text is copied if it would not last.
-cdef bint list_add_copy(ScoredList* list, const Slice* member, const char* digits, double score) noexcept nogil
+# The same of what a walk says; the text of a number, which lies in the walk itself, is copied.
+cdef bint list_add_walked(ScoredList* list, const Slice* member, double score, const void* walk, size_t n) noexcept nogil
 cdef void list_free(ScoredList* list) noexcept nogil
 cdef int compare_scored(const Scored* a, const Scored* b) noexcept nogil
 
