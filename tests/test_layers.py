@@ -8,7 +8,7 @@ import pytest
 CORE = Path(__file__).parent.parent / "ext/minikv_core"
 LAYERS = (
     "types memory clock sockets wake threads mailbox linked",
-    "hash arena undo numbers glob xxh3 histogram",
+    "hash arena undo numbers glob xxh3 histogram bitwords",
     "entry member table btree intset",
     "output reply parser decode packed",
     "engine board keyspace lazyfree eviction",
