@@ -40,7 +40,8 @@ def cpu(scenario: str, tests: str, pipeline: int, at_most: float, note: str = ""
 
 def elements(at_most: dict[str, float]) -> list[Goal]:
     return [
-        Goal(("elements", case, "bytes_per_element"), f"bytes, {case}", bound) for case, bound in at_most.items()
+        Goal(("elements", case, "bytes_per_element"), f"bytes, {case}", bound)
+        for case, bound in at_most.items()
     ]
 
 

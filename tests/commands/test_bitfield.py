@@ -99,7 +99,8 @@ def test_random_operations(run, overflow, length):
 
 
 def test_several_at_once(run):
-    words = "SET u8 0 255 OVERFLOW SAT INCRBY u8 0 10 OVERFLOW FAIL INCRBY u8 0 10 OVERFLOW wrap INCRBY u8 0 10 GET u8 0"
+    words = "SET u8 0 255 OVERFLOW SAT INCRBY u8 0 10 OVERFLOW FAIL INCRBY u8 0 10 "
+    words += "OVERFLOW wrap INCRBY u8 0 10 GET u8 0"
     assert run("BITFIELD", "k", *words.split()) == [0, 255, None, 9, 9]
     assert run("BITFIELD", "k", "SET", "i5", "#3", "-7", "GET", "i5", "15", "GET", "u5", "#3") == [0, -7, 25]
     assert run("GET", "k") == b"\x09\x01\x90"

@@ -163,7 +163,7 @@ def test_bitpos(run, value, bit):
         return
     run("SET", "k", value)
     model = Model(value)
-    for start, end in [(0, -1), *ranges(value, 8)]:
+    for start, _ in [(0, -1), *ranges(value, 8)]:
         bits, at = model.slice(start, -1, 8)
         found = (bits if bit else bits + "0" if bits else "").find(str(bit))
         assert run("BITPOS", "k", bit, start) == (at + found if found >= 0 else -1), start
