@@ -262,7 +262,7 @@ define("SCAN", fn(cmd_scan), arity=-2, flags=READONLY, group="generic", since="2
 cdef Status cmd_scan(Session* s) noexcept nogil:
     cdef RefList visited = [NULL, 0, 0, False]
     cdef ScanOptions options
-    cdef uint64_t cursor
+    cdef uint64_t cursor = 0
     if scan_begin(s, 1, SCAN_TYPE, &cursor, &options) != OK:
         return FAILED
     cursor = scan_table(s, &s.db.keys, cursor, &options, &visited)
