@@ -144,7 +144,6 @@ cdef bint look_up_in(Session* s, Database* db, const Slice* key, uint64_t hash, 
 
 
 cdef void notify_overwritten(Engine* e, Database* db, const Slice* key, uint8_t old, uint8_t new) noexcept nogil:
-    """old, new    Kind of the value that was there and of the one that took its place"""
     notify(e, EVENT_OVERWRITTEN, b"overwritten", key, db)
     if old != new:
         notify(e, EVENT_TYPE_CHANGED, b"type_changed", key, db)
