@@ -106,7 +106,8 @@ def run(port: int, load: Load) -> LoadReport:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if answer.returncode:
         raise MeasurementError(
-            f"redis-benchmark {load.test or load.command[0]}: {(answer.stderr or answer.stdout).strip()[-200:]}"
+            f"redis-benchmark {load.test or load.command[0]}: "
+            f"{(answer.stderr or answer.stdout).strip()[-200:]}"
         )
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return parse_report(answer.stdout, cpu)

@@ -70,7 +70,7 @@ CPU_CASES = {
 
 
 def fill_container(port: int, words: tuple[bytes, ...], elements: int) -> None:
-    """Add elements to one key, many with a request; each word behind the key is given the element's number."""
+    """Add elements to one key, many with a request; words with a % in them are given the element's number."""
     command, key, *parts = words
     numbers = range(elements)
     for first in (0, elements - elements % ELEMENTS_PER_REQUEST):
