@@ -14,7 +14,7 @@ from minikv_core.entry cimport *
 from minikv_core.lazyfree cimport free_large, free_table_later, free_table_now
 from minikv_core.memory cimport likely, load_i64, load_u32, store_u32, store_u64, unlikely
 from minikv_core.numbers cimport format_int, parse_int
-from minikv_core.table cimport table_insert, table_note, table_remove, table_set_expiring
+from minikv_core.table cimport table_find_ref, table_insert, table_note, table_remove, table_set_expiring
 from minikv_core.types cimport *
 
 cdef enum:
@@ -293,6 +293,8 @@ cdef char* place_value(Engine* e, Database* db, const Slice* key, Found* f, uint
                        int64_t at_ms) noexcept nogil:
     cdef int old = -1 if f.entry == NULL else entry_kind(f.entry)
     cdef char* payload = place(e, db, key, f, kind, form, vlen, at_ms)
+    if payload != NULL and old < 0:         # where the new entry lies: it may be changed further
+        table_find_ref(&e.arena, &db.keys, f.hash, f.ref, &f.slot)
     if unlikely(e.waited_keys) and payload != NULL and old != kind:
         signal_ready(e, db, key, kind)
     return payload
