@@ -2,19 +2,21 @@
 
 A session that blocks keeps copies of its arguments and stands in the queue of each of its keys. When a
 command has put something under such a key (signal_ready), those who wait there are served after it, in
-order of arrival, by running their command again: at once if the running worker owns the session, and
-else as soon as its own worker looks at it. Deadlines lie in a binary heap.
+order of arrival, by running their command again. The worker that ran the first command does that for all,
+whoever's sessions they are: what it writes for another worker's session it leaves in Session.pushes. So
+nobody is overtaken, and a session that waits costs its worker nothing. Deadlines lie in a binary heap.
 
 All of it is process memory of the engine; an engine in which nobody has ever waited has none.
 """
 
-from libc.math cimport ceil
+from libc.stddef cimport size_t
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy
 from minikv_core.arena cimport arena_at
 from minikv_core.engine cimport (
-    CLOSE_AFTER, CLOSE_NOW, IN_EXEC, IS_BLOCKED, IS_INTERNAL, TO_RESUME, WAITING, Database, Engine, Session,
+    CLOSE_AFTER, CLOSE_NOW, GATE_PAUSED, IN_EXEC, IS_BLOCKED, IS_INTERNAL, REPLY_OFF, REPLY_SKIP, Database, Engine,
+    Session,
 )
 from minikv_core.entry cimport Entry, entry_kind
 from minikv_core.hash cimport hash_bytes
@@ -22,19 +24,25 @@ from minikv_core.linked cimport (
     Map, Node, Ring, map_add, map_chain, map_remove, ring_append, ring_init, ring_remove,
 )
 from minikv_core.numbers cimport parse_int, parse_long_double
+from minikv_core.output cimport (
+    OutMark, Output, output_attach, output_detach, output_init, output_mark, output_move, output_rollback,
+)
 from minikv_core.reply cimport reply_null_array
 from minikv_core.session cimport (
-    count_memory, fail, fail_status, on_session_end, refuse_push, session_continue, session_make_ready, session_retry,
-    session_wait,
+    count_memory, fail, fail_status, on_session_end, refuse_push, session_close, session_continue, session_make_ready,
+    session_retry, session_wait,
 )
 from minikv_core.table cimport Slot, table_find
-from minikv_core.types cimport BLOCKED, FAILED, NO_MEMORY, OK, STREAM, Slice, Status
+from minikv_core.types cimport BLOCKED, FAILED, NO_MEMORY, OK, Slice, Status
+
+cdef extern from "math.h" nogil:
+    long double ceill(long double x)
 
 cdef enum:
     SCRATCH = 16384         # bytes in which the replies to sessions that are served are written
 
-cdef enum Verdict:          # why a session that waits is to be looked at
-    RETRY = 0
+cdef enum Verdict:          # what a session that waits is told
+    SERVED = 0              # its command's reply, if it has one now
     TIMED_OUT = 1
     UNBLOCKED = 2           # CLIENT UNBLOCK ERROR
 
@@ -58,7 +66,6 @@ cdef struct Blocked:        # Session.blocked
     uint32_t argc
     int      kind           # Kind that it waits for
     int      flags          # WaitFlag bits
-    Verdict  verdict
     int64_t  deadline_ms    # 0 = none
     uint32_t place          # in Blocking.deadlines
     uint32_t count          # waiters in use
@@ -141,7 +148,7 @@ cdef void end_waits(Engine* e) noexcept nogil:
     """Tell those whose time is over."""
     cdef Blocking* b = <Blocking*>e.blocking
     while b.timed and blocked_of(b.deadlines[0]).deadline_ms <= e.now_ms:
-        settle(b.deadlines[0], TIMED_OUT)
+        answer(b.deadlines[0], TIMED_OUT)
 
 # ---------------------------------------------------------------- keys and waiters
 
@@ -312,7 +319,7 @@ cdef bint replace_argument(Session* s, uint32_t i, const char* p, uint32_t n) no
     if copies == NULL:
         b.argv[i] = kept
         return False
-    s.state_bytes += n - kept.len
+    s.state_bytes += <size_t>n - kept.len
     free(b.argv)
     b.argv = copies
     return True
@@ -362,10 +369,10 @@ cdef int kind_at(Engine* e, const WaitedKey* k) noexcept nogil:
 
 
 cdef void serve_blocked(Engine* e) noexcept nogil:
-    """Serve those who wait for the keys that have become ready, in order of arrival."""
+    """Serve those who wait for the keys that have become ready, in order of arrival; not during CLIENT PAUSE."""
     cdef Blocking* b = <Blocking*>e.blocking
     cdef WaitedKey* k
-    if b.serving:
+    if b == NULL or b.serving or (e.gate & GATE_PAUSED and e.pause_until_ms > e.now_ms):
         return
     b.serving = True
     while b.ready != NULL:
@@ -386,61 +393,90 @@ cdef void serve_key(Engine* e, WaitedKey* k) noexcept nogil:
     cdef Ring* following
     cdef Session* s
     cdef bint at_end = r == &k.waiters
-    cdef int kind
     while not at_end:
         following = r.next
         at_end = r == last
         s = (<Waiter*>r).session
-        kind = kind_at(e, k)
         if s.gate & (CLOSE_AFTER | CLOSE_NOW):
             pass                        # what it is given would be lost
-        elif kind == blocked_of(s).kind or blocked_of(s).flags & WAIT_GONE:
-            if s.worker != e.active:
-                settle(s, RETRY)
-            else:
-                retry(s)
+        elif kind_at(e, k) == blocked_of(s).kind or blocked_of(s).flags & WAIT_GONE:
+            answer(s, SERVED)
         r = following
 
 
-cdef void retry(Session* s) noexcept nogil:
-    """Run a session's command again; if it has been served, the session goes on."""
-    cdef Blocking* b = <Blocking*>s.engine.blocking
-    cdef Blocked* own = blocked_of(s)
-    if session_retry(s, own.argv, own.argc, b.scratch, SCRATCH) != BLOCKED:
+cdef void answer(Session* s, Verdict verdict) noexcept nogil:
+    """Write what a session has waited for, or why it waits no more, and let it go on; or let it wait on.
+
+    The worker of a session may be sending from its output at this moment. So it is a copy of another worker's
+    session that runs the command, and the reply is left before the messages that this has caused.
+    """
+    cdef Engine* e = s.engine
+    cdef Session copy
+    cdef Output* before = s.pushes
+    cdef Output* left
+    cdef bint ends
+    if s.worker == e.active:
+        output_detach(&s.out)               # it may have run in this turn, and not been sent to yet
+        ends = write_answer(s, verdict)
+    else:
+        left = <Output*>malloc(sizeof(Output)) if before == NULL else before
+        if left == NULL:
+            leave(s)
+            session_close(s, False)
+            return
+        s.pushes = NULL
+        copy = s[0]
+        output_init(&copy.out, &e.arena)
+        copy.out.protocol = s.out.protocol
+        ends = write_answer(&copy, verdict)
+        s.peer = copy.peer                  # a slow log may have asked for it
+        s.commands = copy.commands
+        s.last_command = copy.last_command
+        s.state_bytes = copy.state_bytes
+        if s.pushes != NULL:
+            output_move(&copy.out, s.pushes)
+            free(s.pushes)
+        if before != NULL:
+            output_move(before, &copy.out)
+        else:
+            left[0] = copy.out
+        s.pushes = left
+    if ends:
         leave(s)
+        s.gate &= ~<uint32_t>REPLY_SKIP
         session_continue(s)
         count_memory(s)
+    elif s.pushes != NULL:
+        session_make_ready(s)
 
 
-cdef void settle(Session* s, Verdict verdict) noexcept nogil:
-    """Let a session's own worker look at it."""
+cdef bint write_answer(Session* s, Verdict verdict) noexcept nogil:
+    """Whether there is an answer; it has been written to an output that is not attached."""
+    cdef Engine* e = s.engine
     cdef Blocked* b = blocked_of(s)
-    if verdict != RETRY and b.deadline_ms:
-        drop_deadline(s.engine, s)
-        b.deadline_ms = 0
-    if b.verdict == RETRY:
-        b.verdict = verdict
-    s.flags |= TO_RESUME
-    session_make_ready(s)
+    cdef Output* o = &s.out
+    cdef OutMark mark
+    cdef bint ends = True
+    output_attach(o, (<Blocking*>e.blocking).scratch, SCRATCH)
+    output_mark(o, &mark)
+    if verdict == SERVED:
+        ends = session_retry(s, b.argv, b.argc, NULL, 0) != BLOCKED
+    else:
+        e.counters[s.last_command.id].calls += 1
+        if verdict == UNBLOCKED:
+            e.counters[s.last_command.id].failed += 1
+            fail(s, b"UNBLOCKED client unblocked via CLIENT UNBLOCK")
+        else:
+            reply_null_array(o)
+    if s.gate & (REPLY_OFF | REPLY_SKIP):
+        output_rollback(o, &mark)
+    output_detach(o)
+    return ends
 
 
 cdef void end_wait(Session* s, int why) noexcept nogil:
     """CLIENT UNBLOCK."""
-    settle(s, UNBLOCKED if why else TIMED_OUT)
-
-
-cdef void resume_blocked(Session* s) noexcept nogil:
-    """A session that waits is looked at by its worker, its output attached."""
-    cdef Blocked* b = blocked_of(s)
-    if b.verdict == RETRY:
-        if session_retry(s, b.argv, b.argc, NULL, 0) == BLOCKED:
-            return
-    elif b.verdict == UNBLOCKED:
-        fail(s, b"UNBLOCKED client unblocked via CLIENT UNBLOCK")
-    else:
-        reply_null_array(&s.out)
-    leave(s)
-    s.gate &= ~<uint32_t>WAITING
+    answer(s, UNBLOCKED if why else TIMED_OUT)
 
 # ---------------------------------------------------------------- timeouts
 
@@ -455,11 +491,11 @@ cdef bint parse_timeout(Session* s, const Slice* arg, bint milliseconds, int64_t
         if not parse_long_double(arg.ptr, arg.len, &seconds):
             fail(s, b"ERR timeout is not a float or out of range")
             return False
-        seconds *= 1000
-        if seconds > <long double>INT64_MAX:
+        seconds = ceill(seconds * 1000)
+        if seconds >= <long double>INT64_MAX:
             fail(s, b"ERR timeout is out of range")
             return False
-        ms = -1 if seconds < 0 else <int64_t>ceil(<double>seconds)
+        ms = <int64_t>seconds if seconds > -1 else -1
     if ms < 0:
         fail(s, b"ERR timeout is negative")
         return False
@@ -475,7 +511,6 @@ cdef void blocking_begin(Engine* e) noexcept nogil:
     """Let an engine's sessions wait."""
     e.key_ready = key_ready
     e.serve_blocked = serve_blocked
-    e.resume_blocked = resume_blocked
     e.end_waits = end_waits
     e.block_due_ms = INT64_MAX
 
@@ -483,7 +518,12 @@ cdef void blocking_begin(Engine* e) noexcept nogil:
 cdef void blocking_end(Engine* e) noexcept nogil:
     """Free what is left; no session waits any more."""
     cdef Blocking* b = <Blocking*>e.blocking
+    cdef WaitedKey* k
     if b != NULL:
+        while b.ready != NULL:
+            k = b.ready
+            b.ready = k.next_ready
+            free(k)
         free(b.keys.places)
         free(b.deadlines)
         free(b)

@@ -1,6 +1,7 @@
-"""The flags of commands, of gates and of sessions as Python numbers; engine.pxd explains them."""
+"""The flags of commands, of gates, of sessions and of tracking as Python numbers; engine.pxd and tracking.pxd
+explain them."""
 
-from minikv_core cimport engine
+from minikv_core cimport engine, tracking
 
 WRITE = <int>engine.WRITE
 READONLY = <int>engine.READONLY
@@ -48,6 +49,13 @@ DIRTY_EXEC = <int>engine.DIRTY_EXEC
 IS_PAUSED = <int>engine.IS_PAUSED
 IN_EXEC = <int>engine.IN_EXEC
 WANTS_WRITE = <int>engine.WANTS_WRITE
+
+TRACK_BCAST = <int>tracking.TRACK_BCAST
+TRACK_OPTIN = <int>tracking.TRACK_OPTIN
+TRACK_OPTOUT = <int>tracking.TRACK_OPTOUT
+TRACK_NOLOOP = <int>tracking.TRACK_NOLOOP
+TRACK_CACHING = <int>tracking.TRACK_CACHING
+TRACK_BROKEN = <int>tracking.TRACK_BROKEN
 
 EVENT_KEYSPACE = <int>engine.EVENT_KEYSPACE
 EVENT_KEYEVENT = <int>engine.EVENT_KEYEVENT

@@ -85,6 +85,9 @@ cdef int64_t engine_timers(Engine* e) noexcept nogil:
             compact_slice(e, now)
         if e.compacting and e.compact_due_us < next_due:
             next_due = e.compact_due_us
+    if e.ready_keys:                    # by an expiry, or since the end of a pause
+        e.now_ticks = ticks()
+        e.serve_blocked(e)
     e.wakes_ms = INT64_MAX
     if next_due == INT64_MAX:
         return -1
@@ -113,7 +116,9 @@ cdef void engine_alarm(Engine* e) noexcept nogil:
     """
     cdef bint soon = e.cron_due_us == 0 or e.root.free_queue or (e.resting and e.stats.commands != e.commands_at_tick)
     cdef uint32_t i
-    if e.timekeeper == NULL or (e.wakes_ms - e.now_ms <= ROUND_US // 1000 and not e.stopping):
+    if e.timekeeper == NULL:
+        return
+    if e.wakes_ms - e.now_ms <= ROUND_US // 1000 and not e.stopping and e.block_due_ms >= e.wakes_ms:
         return
     if e.config.active_expire and e.gate & GATE_PAUSED == 0:
         for i in range(e.database_count):

@@ -440,8 +440,6 @@ cdef Status parse_flush(Session* s, bint* lazy) noexcept nogil:
 cdef void tell_database(Engine* e, Database* db, Database* other) noexcept nogil:
     """Tell whoever follows keys of a database that it is about to be emptied, or to become another."""
     touch_database(e, db, other)
-    if e.trackers:
-        e.track_change(e, db, NULL)
     if e.waited_keys:
         e.key_ready(e, db, NULL, 0)
 
@@ -454,6 +452,8 @@ cdef Status cmd_flushdb(Session* s) noexcept nogil:
     if parse_flush(s, &lazy) != OK:
         return FAILED
     tell_database(s.engine, s.db, NULL)
+    if s.engine.trackers:
+        s.engine.track_change(s.engine, s.db, NULL)
     flush_database(s.engine, s.db, lazy)
     reply_ok(&s.out)
     return OK
@@ -468,6 +468,8 @@ cdef Status cmd_flushall(Session* s) noexcept nogil:
     cdef uint32_t i
     if parse_flush(s, &lazy) != OK:
         return FAILED
+    if e.trackers:
+        e.track_change(e, NULL, NULL)
     for i in range(e.database_count):
         tell_database(e, &e.databases[i], NULL)
         flush_database(e, &e.databases[i], lazy)

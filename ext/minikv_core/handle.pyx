@@ -26,6 +26,7 @@ from minikv_core.session cimport (
     refresh_clock, select_database, session_free, session_new, session_run, update_slow_ticks,
 )
 from minikv_core.table cimport Bucket, Segment
+from minikv_core.tracking cimport tracked_items, tracked_keys, tracked_prefixes, tracking_attach, tracking_limit, tracking_release
 from minikv_core.types cimport OK, Slice
 from minikv_core.undo cimport undo_close, undo_commit, undo_open
 from minikv_core.watch cimport watch_attach, watch_count
@@ -77,6 +78,7 @@ cdef bint engine_open(Engine* e, uint32_t databases, size_t reserve, bint shared
     pubsub_attach(e)
     watch_attach(e)
     blocking_begin(e)
+    tracking_attach(e)
     undo_commit(&e.arena)
     return True
 
@@ -91,6 +93,7 @@ cdef void engine_close(Engine* e) noexcept nogil:
         session_free(e.sessions)
     if e.pubsub != NULL:
         pubsub_release(e)
+    tracking_release(e)
     blocking_end(e)
     worker_close(&e.inner)
     undo_close(&e.arena)
@@ -207,6 +210,7 @@ cdef class EngineHandle:
         (<int64_t*>(<char*>e.config + config_offset(name)))[0] = value
         set_gate(e, GATE_MAXMEMORY, e.config.maxmemory > 0)
         update_slow_ticks(e)
+        tracking_limit(e)
         e.cron_due_us = 0
 
     def configured(self, str name):
@@ -280,6 +284,11 @@ cdef class EngineHandle:
         """Have SUBSCRIBE, MONITOR and their like answer with an error: the I/O model can't deliver messages."""
         self.no_push = reason.encode()
         self.engine.no_push = self.no_push
+
+    @property
+    def refusal(self):
+        """Why messages can't be delivered now; empty = they can."""
+        return (<bytes>self.engine.no_push).decode() if self.engine.no_push != NULL else ""
 
     @property
     def stopping(self):
@@ -406,7 +415,9 @@ cdef class EngineHandle:
         return {
             "now_ms": e.now_ms, "now_us": e.now_us, "start_us": e.start_us, "dirty": e.root.dirty,
             "sessions": sessions_of(e), "monitors": e.monitors,
-            "blocked": e.blocked, "waited_keys": e.waited_keys, "subscribers": e.subscribers, "watched": e.root.watched, "ticks": e.ticks_done,
+            "blocked": e.blocked, "waited_keys": e.waited_keys, "subscribers": e.subscribers,
+            "watched": e.root.watched, "ticks": e.ticks_done, "trackers": e.trackers, "tracked_keys": tracked_keys(e),
+            "tracked_items": tracked_items(e), "tracked_prefixes": tracked_prefixes(e),
             "hz": current_hz(e), "lru_clock": e.lru_clock, "databases": e.database_count,
             "pause_until_ms": e.pause_until_ms, "uptime_us": monotonic_us() - e.start_monotonic_us,
             "next_session_id": e.board.next_session_id,

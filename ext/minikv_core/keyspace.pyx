@@ -86,8 +86,11 @@ cdef void expire_key(Engine* e, Database* db, const Slice* key, Found* f) noexce
     unlink_entry(e, db, f)
     e.stats.expired += 1
     notify(e, EVENT_EXPIRED, b"expired", key, db)
-    signal_modified(e, db, key, f.hash)
-    e.root.dirty -= 1           # an expiry is no change made by a client
+    # it is a change, but no client's
+    if unlikely(e.root.watched) and e.touch_watched != NULL:
+        e.touch_watched(e, db, key)
+    if unlikely(e.trackers):
+        e.track_change(e, NULL, key)
     free_entry(e, f.ref, e.config.lazyfree_lazy_expire != 0)
     f.entry = NULL
 

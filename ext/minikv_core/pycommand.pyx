@@ -31,8 +31,11 @@ from minikv_core.session cimport (
     refresh_clock,
     fail, fail_bytes, on_session_end, select_database, session_close, session_continue, session_memory, session_reset,
 )
+from minikv_core.tracking cimport (
+    tracking_cache, tracking_options, tracking_prefix, tracking_redirect, tracking_start, tracking_stop,
+)
 from minikv_core.transaction cimport queued_count
-from minikv_core.types cimport FAILED, OK, Slice, Status
+from minikv_core.types cimport FAILED, NO_MEMORY, OK, Slice, Status
 from minikv_core.watch cimport watch_count, watch_failed
 
 import logging
@@ -205,6 +208,49 @@ cdef class SessionView:
             "commands": s.commands, "reply_room": s.out.first_room, "reply_peak": s.reply_peak,
         }
 
+    @property
+    def tracking(self):
+        """(TRACK_ bits, number of the session that gets the messages, prefixes) of CLIENT TRACKING; None = off.
+
+        The number is 0 if this session itself gets them.
+        """
+        cdef Session* s = self.get()
+        cdef Slice prefix
+        cdef uint32_t i = 0
+        if s.gate & TRACKING == 0:
+            return None
+        prefixes = []
+        while tracking_prefix(s, i, &prefix):
+            prefixes.append(PyBytes_FromStringAndSize(prefix.ptr, prefix.len))
+            i += 1
+        return tracking_options(s), tracking_redirect(s), sorted(prefixes)
+
+    def track(self, int options, SessionView to, list prefixes):
+        """Turn CLIENT TRACKING on, or add prefixes and replace the other options.
+
+        to       session that gets the messages; None = this one
+        errors   MemoryError
+        """
+        cdef Session* s = self.get()
+        cdef Slice* names = <Slice*>malloc((len(prefixes) + 1) * sizeof(Slice))
+        cdef uint32_t i
+        cdef Status status = NO_MEMORY
+        if names != NULL:
+            for i in range(<uint32_t>len(prefixes)):
+                names[i].ptr = PyBytes_AS_STRING(prefixes[i])
+                names[i].len = <uint32_t>PyBytes_GET_SIZE(prefixes[i])
+            status = tracking_start(s, options, to.get() if to is not None else NULL, names, <uint32_t>len(prefixes))
+        free(names)
+        if status != OK:
+            raise MemoryError("no memory for CLIENT TRACKING")
+
+    def end_tracking(self):
+        tracking_stop(self.get())
+
+    def choose_caching(self):
+        """CLIENT CACHING, in a session that tracks."""
+        tracking_cache(self.get())
+
     def reset(self):
         """What RESET does, but for its reply."""
         session_reset(self.get())
@@ -251,6 +297,14 @@ def sessions(EngineHandle handle):
         s = s.next
     found.reverse()
     return found
+
+
+def find_session(EngineHandle handle, int64_t number):
+    """A view of the client with that id, or None."""
+    cdef Session* s = handle.engine.sessions
+    while s != NULL and (<int64_t>s.id != number or s.flags & IS_INTERNAL):
+        s = s.next
+    return view_of(handle, s) if s != NULL else None
 
 
 def pause(EngineHandle handle, int64_t until_ms, bint everything):

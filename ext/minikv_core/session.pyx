@@ -269,10 +269,8 @@ cdef void session_feed(Session* s, char* bytes, size_t n) noexcept nogil:
 
 cdef void session_resume(Session* s) noexcept nogil:
     s.flags &= ~<uint32_t>TO_RESUME
+    session_take_pushes(s)      # the reply that it has waited for may be among them
     begin_feed(s, 0)
-    if s.flags & IS_BLOCKED:
-        s.engine.now_ticks = ticks()
-        s.engine.resume_blocked(s)
     run_inbox(s)
 
 cdef void begin_feed(Session* s, size_t n) noexcept nogil:
@@ -466,6 +464,7 @@ cdef inline Status call(Session* s) noexcept nogil:
     cdef CommandCounters* n
     cdef Session* outer = e.current
     cdef uint64_t start = e.now_ticks, took, us
+    cdef int slot
     cdef Status status
     e.current = s
     e.depth += 1
@@ -478,16 +477,20 @@ cdef inline Status call(Session* s) noexcept nogil:
     n.calls += 1
     n.ticks += took
     us = (took * e.us_per_tick) >> 32
-    n.histogram[64 - clz64(us << 1 | 1) - 1 if us < <uint64_t>0x40000000 else 31] += <uint32_t>e.config.latency_tracking
+    slot = 64 - clz64(us << 1 | 1) - 1 if us < <uint64_t>0x40000000 else 31
+    n.histogram[slot] += <uint32_t>e.config.latency_tracking
+    e.stats.commands += 1
+    s.commands += 1
+    s.last_command = c
     if unlikely(status != OK):
         if status == FAILED:
             n.failed += 1
         elif status == BLOCKED:         # it counts when it ends
             n.calls -= 1
+            n.histogram[slot] -= <uint32_t>e.config.latency_tracking
             e.stats.commands -= 1
-    e.stats.commands += 1
-    s.commands += 1
-    s.last_command = c
+            s.commands -= 1
+            return status
     if unlikely(took >= e.slow_ticks):
         s.command = c
         report_slow(s, <int64_t>us)
@@ -557,8 +560,12 @@ cdef Status session_retry(Session* s, Slice* argv, uint32_t argc, char* scratch,
     s.argv = argv
     s.argc = argc
     s.command = find_command(argv, argc)
-    s.hash = hash_bytes(&e.arena.head.seed, argv[s.command.first_key].ptr, argv[s.command.first_key].len)
+    s.hash = 0
+    if s.command.first_key > 0:
+        s.hash = hash_bytes(&e.arena.head.seed, argv[s.command.first_key].ptr, argv[s.command.first_key].len)
     status = call(s)
+    if s.gate & TRACKING:
+        e.track_read(s)
     if scratch != NULL:
         output_detach(&s.out)
     return status
@@ -594,7 +601,8 @@ cdef bint run_gated(Session* s) noexcept nogil:
     # CLIENT REPLY ON, run while muted, clears REPLY_OFF itself: then its reply stays
     if mute and (s.gate & (REPLY_OFF | REPLY_SKIP)):
         output_rollback(&s.out, &mark)
-    s.gate &= ~<uint32_t>REPLY_SKIP
+    if s.flags & IS_BLOCKED == 0:       # else it means the reply that will come
+        s.gate &= ~<uint32_t>REPLY_SKIP
     session_take_pushes(s)
     return True
 
@@ -684,7 +692,7 @@ cdef void session_push(Session* s, const Output* message) noexcept nogil:
     cdef OutNode* node = message.head
     if s.gate & (CLOSE_AFTER | CLOSE_NOW):
         return
-    if s.engine.current == s or s.worker != s.engine.active:
+    if s.engine.current == s or s.worker != s.engine.active or s.gate & (REPLY_OFF | REPLY_SKIP):
         if s.pushes == NULL:
             s.pushes = <Output*>malloc(sizeof(Output))
             if s.pushes == NULL:
@@ -822,7 +830,8 @@ cdef bint refuse_push(Session* s) noexcept nogil:
     if s.engine.no_push == NULL:
         return False
     upper_name(s.command, name, sizeof(name))
-    snprintf(text, sizeof(text), b"ERR %s is not available with %s", name, s.engine.no_push)
+    snprintf(text, sizeof(text), b"ERR %s can't wait with %s" if s.command.flags & BLOCKING
+             else b"ERR %s is not available with %s", name, s.engine.no_push)
     fail(s, text)
     return True
 

@@ -179,7 +179,7 @@ def check(EngineHandle handle not None):
     """Walk the arena, the tables and the sessions; AssertionError if they are not as they should be."""
     cdef Engine* e = &handle.engine
     cdef Session* s = e.sessions
-    cdef uint64_t bytes_held = 0, sessions = 0, paused = 0, monitors = 0, subscribers = 0
+    cdef uint64_t bytes_held = 0, sessions = 0, waiting = 0, monitors = 0, subscribers = 0, trackers = 0
     cdef uint32_t i
     assert arena_check(&e.arena) == 0, arena_check(&e.arena)
     for i in range(e.database_count):
@@ -187,12 +187,13 @@ def check(EngineHandle handle not None):
     while s != NULL:
         bytes_held += s.counted
         sessions += s.flags & IS_INTERNAL == 0
-        paused += s.flags & IS_PAUSED != 0
+        waiting += s.flags & (IS_PAUSED | IS_BLOCKED) != 0
+        trackers += s.gate & TRACKING != 0
         monitors += s.flags & IS_MONITOR != 0
         subscribers += s.flags & IS_PUBSUB != 0
         assert s.out.base == NULL, "an output is still attached"
         s = s.next
     assert bytes_held == e.client_bytes, (bytes_held, e.client_bytes)
     assert sessions == e.session_count, (sessions, e.session_count)
-    assert (paused, monitors, subscribers) == (e.blocked, e.monitors, e.subscribers)
+    assert (waiting, monitors, subscribers, trackers) == (e.blocked, e.monitors, e.subscribers, e.trackers)
     assert e.inner.scratch_used == e.depth == 0

@@ -16,6 +16,8 @@ from minikv_core.commandflags import (
     REPLY_OFF,
     REPLY_SKIP,
     REPLY_SKIP_NEXT,
+    TRACK_BCAST,
+    TRACK_BROKEN,
     WAITING,
     WANTS_WRITE,
 )
@@ -152,14 +154,6 @@ def switch(session: Session, flag: int, mode: bytes) -> object:
     return OK
 
 
-@command(
-    "CLIENT GETREDIR", arity=2, flags=FLAGS, group="connection", since="6.0.0", cost="O(1)",
-    summary="Tell which session gets this one's invalidation messages; -1 without tracking.",
-)  # fmt: skip
-def client_getredir(session: Session) -> int:
-    return -1
-
-
 # ---------------------------------------------------------------- lists
 
 
@@ -218,6 +212,7 @@ def describe(client: Session) -> str:
     """A line of CLIENT LIST."""
     n = client.figures
     now = client.engine.facts["now_ms"]
+    redirect = client.tracking[1] if client.tracking else -1
     return (
         f"id={client.id} addr={text(client.address)} laddr={text(client.local_address)} fd={client.fd}"
         f" name={text(client.name)} age={(now - n['created_ms']) // 1000}"
@@ -228,7 +223,7 @@ def describe(client: Session) -> str:
         f" multi-mem={n['queued']} rbs={n['reply_room']} rbp={n['reply_peak']} obl={n['out_buffer']}"
         f" oll={n['out_nodes']} omem={n['out_bytes']} tot-mem={n['memory']}"
         f" events={'rw' if client.flags & WANTS_WRITE else 'r'}"
-        f" cmd={client.last_command or 'NULL'} user=default redir=-1 resp={client.protocol}"
+        f" cmd={client.last_command or 'NULL'} user=default redir={redirect} resp={client.protocol}"
         f" lib-name={text(client.lib_name)} lib-ver={text(client.lib_version)} io-thread=0"
         f" tot-net-in={n['net_input']} tot-net-out={n['net_output']} tot-cmds={n['commands']}\n"
     )
@@ -241,11 +236,15 @@ def text(value: bytes | None) -> str:
 def letters(client: Session, watch_failed: bool) -> str:
     """The field `flags`."""
     gate, flags = client.gate, client.flags
+    tracking = client.tracking[0] if client.tracking else 0
     states = {
         "O": flags & IS_MONITOR,
         "P": flags & IS_PUBSUB,
         "x": gate & QUEUEING,
         "b": gate & WAITING,
+        "t": client.tracking,
+        "R": tracking & TRACK_BROKEN,
+        "B": tracking & TRACK_BCAST,
         "d": watch_failed,
         "c": gate & CLOSE_AFTER,
         "A": gate & CLOSE_NOW,
@@ -408,6 +407,8 @@ def client_help(session: Session) -> list[Simple]:
 
 HELP = """
 CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:
+CACHING (YES|NO)
+    Track what the next command reads, or do not: with OPTIN, OPTOUT.
 GETNAME
     Tell this session's name.
 GETREDIR
@@ -441,6 +442,13 @@ SETINFO (LIB-NAME <name> | LIB-VER <version>)
     Tell about the client library.
 SETNAME <name>
     Name this session.
+TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]] [OPTIN] [OPTOUT] [NOLOOP]
+    Tell this session, or another, when keys change:
+    * that it has read; with OPTIN after CACHING YES, with OPTOUT but after CACHING NO
+    * BCAST: that begin with one of the prefixes, or all
+    * NOLOOP: unless it has changed them itself
+TRACKINGINFO
+    Describe how this session tracks.
 UNBLOCK <client-id> [TIMEOUT|ERROR]
     End the blocking command of a session.
 UNPAUSE
