@@ -260,6 +260,22 @@ cdef void replace_entry(Engine* e, Database* db, const Slice* key, Found* old, R
 
 # ---------------------------------------------------------------- containers
 
+cdef char* shrink(Engine* e, Found* f, const EntryView* v, uint32_t at, uint32_t removed, uint32_t inserted) noexcept nogil:
+    """What value_splice does when there is no memory for a smaller object, so that a removal never fails."""
+    cdef uint32_t length = v.vlen - removed + inserted
+    cdef char* length_field = <char*>f.entry + ENTRY_HEADER + (4 if v.klen >= LONG else 0)
+    undo_note(&e.arena, f.entry, <size_t>(v.value - <char*>f.entry) + v.vlen)
+    memmove(v.value + at + inserted, v.value + at + removed, v.vlen - at - removed)
+    if v.vlen < LONG:
+        f.entry.vlen = <uint8_t>length
+    elif length >= LONG:
+        store_u32(length_field, length)
+    else:                       # the field goes
+        memmove(length_field, length_field + 4, <size_t>(v.value - length_field) - 4 + length)
+        f.entry.vlen = <uint8_t>length
+        return v.value - 4 + at
+    return v.value + at
+
 cdef char* value_splice(Engine* e, Found* f, uint32_t at, uint32_t removed, uint32_t inserted) noexcept nogil:
     cdef EntryView v
     cdef int64_t at_ms = entry_expiry(f.entry)
@@ -283,7 +299,7 @@ cdef char* value_splice(Engine* e, Found* f, uint32_t at, uint32_t removed, uint
         return v.value + at
     ref = arena_alloc(&e.arena, need)
     if ref == 0:
-        return NULL
+        return shrink(e, f, &v, at, removed, inserted) if removed >= inserted else NULL
     p = entry_write(<Entry*>arena_at(&e.arena, ref), v.kind, v.form, entry_clock(f.entry), v.key, v.klen, length, at_ms)
     memcpy(p, v.value, at)
     memcpy(p + at + inserted, v.value + at + removed, behind)
