@@ -446,8 +446,8 @@ def test_like_a_list(each, seed):
         ("LPOS l a WHAT 1", SYNTAX),
         ("LPOS l a RANK x", NOT_INT),
         ("LPOS l a RANK -9223372036854775808", RANGE),
-        ("LPOS l a RANK 0", "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... "
-                            "or use negative to start from the end of the list"),
+        ("LPOS l a RANK 0", "ERR RANK can't be zero: use 1 to start from the first match, "
+                            "2 from the second ... or use negative to start from the end of the list"),
         ("LPOS l a COUNT -1", "ERR COUNT can't be negative"),
         ("LPOS l a COUNT x", "ERR COUNT can't be negative"),
         ("LPOS l a MAXLEN -1", "ERR MAXLEN can't be negative"),
@@ -478,10 +478,11 @@ def test_errors(run, command, text):
 @pytest.mark.parametrize(
     "command",
     [
-        "LPUSH s a", "RPUSH s a", "LPUSHX s a", "RPUSHX s a", "LPOP s", "RPOP s", "LPOP s 1", "LLEN s", "LRANGE s 0 1",
-        "LINDEX s 0", "LSET s 0 a", "LREM s 0 a", "LTRIM s 0 1", "LINSERT s BEFORE a b", "LPOS s a", "RPOPLPUSH s l",
-        "RPOPLPUSH l s", "LMOVE l s LEFT LEFT", "LMPOP 2 none s LEFT", "BLPOP none s 1", "BRPOP s l 1", "BLMOVE s l LEFT LEFT 1",
-        "BLMOVE l s LEFT LEFT 1", "BRPOPLPUSH l s 1", "BLMPOP 1 1 s LEFT",
+        "LPUSH s a", "RPUSH s a", "LPUSHX s a", "RPUSHX s a", "LPOP s", "RPOP s", "LPOP s 1", "LLEN s",
+        "LRANGE s 0 1", "LINDEX s 0", "LSET s 0 a", "LREM s 0 a", "LTRIM s 0 1", "LINSERT s BEFORE a b",
+        "LPOS s a", "RPOPLPUSH s l", "RPOPLPUSH l s", "LMOVE l s LEFT LEFT", "LMPOP 2 none s LEFT",
+        "BLPOP none s 1", "BRPOP s l 1", "BLMOVE s l LEFT LEFT 1", "BLMOVE l s LEFT LEFT 1",
+        "BRPOPLPUSH l s 1", "BLMPOP 1 1 s LEFT",
     ],
 )  # fmt: skip
 def test_wrong_type(run, command):
@@ -532,8 +533,9 @@ def changes(run):
 @pytest.mark.parametrize(
     ("command", "n"),
     [
-        ("RPUSH l x y z", 3), ("LPOP l", 1), ("LPOP l 2", 2), ("LTRIM l 1 -2", 2), ("LTRIM l 0 -1", 0), ("LREM l 0 a", 2),
-        ("LSET l 0 x", 1), ("RPOPLPUSH l m", 1), ("RPOPLPUSH l l", 1), ("LINSERT l AFTER a x", 1), ("LMPOP 1 l LEFT", 1),
+        ("RPUSH l x y z", 3), ("LPOP l", 1), ("LPOP l 2", 2), ("LTRIM l 1 -2", 2), ("LTRIM l 0 -1", 0),
+        ("LREM l 0 a", 2), ("LSET l 0 x", 1), ("RPOPLPUSH l m", 1), ("RPOPLPUSH l l", 1),
+        ("LINSERT l AFTER a x", 1), ("LMPOP 1 l LEFT", 1),
     ],
 )  # fmt: skip
 def test_changes_are_counted(run, command, n):
