@@ -99,12 +99,12 @@ def clients(session: Session) -> Rows:
         "client_recent_max_input_buffer": figures["max_input"],
         "client_recent_max_output_buffer": figures["max_output"],
         "blocked_clients": facts["blocked"],
-        "tracking_clients": 0,
+        "tracking_clients": facts["trackers"],
         "pubsub_clients": facts["subscribers"],
         "watching_clients": figures["watching"],
         "clients_in_timeout_table": 0,
         "total_watched_keys": facts["watched"],
-        "total_blocking_keys": 0,
+        "total_blocking_keys": facts["waited_keys"],
         "total_blocking_keys_on_nokey": 0,
     }
 
@@ -235,7 +235,7 @@ def stats(session: Session) -> Rows:
         "sync_full": 0,
         "sync_partial_ok": 0,
         "sync_partial_err": 0,
-        "expired_subkeys": 0,
+        "expired_subkeys": n["expired_fields"],
         "expired_keys": n["expired"],
         "expired_stale_perc": "0.00",
         "expired_time_cap_reached_count": n["expire_time_caps"],
@@ -260,9 +260,9 @@ def stats(session: Session) -> Rows:
         "active_defrag_key_misses": 0,
         "total_active_defrag_time": 0,
         "current_active_defrag_time": 0,
-        "tracking_total_keys": 0,
-        "tracking_total_items": 0,
-        "tracking_total_prefixes": 0,
+        "tracking_total_keys": facts["tracked_keys"],
+        "tracking_total_items": facts["tracked_items"],
+        "tracking_total_prefixes": facts["tracked_prefixes"],
         "unexpected_error_replies": n["unexpected_errors"],
         "total_error_replies": n["errors"],
         "dump_payload_sanitizations": 0,
@@ -376,8 +376,8 @@ def cluster(session: Session) -> Rows:
 def keyspace(session: Session) -> Rows:
     return {
         f"db{index}": f"keys={keys},expires={expiring},"
-        f"avg_ttl={average_ttl(session.engine, index)},subexpiry=0"
-        for index, (keys, expiring, _) in session.engine.keyspace().items()
+        f"avg_ttl={average_ttl(session.engine, index)},subexpiry={of_fields}"
+        for index, (keys, expiring, _, of_fields) in session.engine.keyspace().items()
     }
 
 
