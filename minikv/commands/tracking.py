@@ -1,4 +1,4 @@
-"""CLIENT TRACKING and its kin: server-assisted caching in clients. What is told to whom is the engine's matter."""
+"""CLIENT TRACKING and its kin. Who is told what, and when, is the matter of tracking.pyx."""
 
 from minikv_core import pycommand
 from minikv_core.commandflags import (
@@ -22,7 +22,8 @@ SWITCHED = (
     "with a different mode."
 )
 NOT_CHOOSING = (
-    "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"
+    "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode "
+    "enabled"
 )
 
 
@@ -30,7 +31,8 @@ NOT_CHOOSING = (
     "CLIENT TRACKING", arity=-3, flags=FLAGS, group="connection", since="6.0.0",
     cost="O(1); OFF, O(N) for N keys that the session has read",
     summary="Have the session told when keys change that it has read, or that begin as it says.",
-    args="<ON|OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
+    args="<ON|OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] "
+    "[NOLOOP]",
 )  # fmt: skip
 def client_tracking(session: Session, mode: bytes, *words: bytes) -> object:
     to, options, prefixes = parse_options(session, list(words))
@@ -43,7 +45,7 @@ def client_tracking(session: Session, mode: bytes, *words: bytes) -> object:
     if session.engine.refusal:
         raise ReplyError(f"ERR CLIENT TRACKING is not available with {session.engine.refusal}")
     if session.flags & IS_INTERNAL:
-        raise ReplyError("ERR CLIENT TRACKING is for connections: nothing can be told to a caller between its calls")
+        raise ReplyError("ERR CLIENT TRACKING is for connections: a caller is told nothing between its calls")
     session.track(options, to, prefixes or [b""] if options & TRACK_BCAST else [])
     return OK
 
@@ -110,11 +112,10 @@ def client_caching(session: Session, mode: bytes) -> object:
     word = mode.lower()
     if word not in (b"yes", b"no"):
         raise ReplyError(SYNTAX_ERROR)
-    wanted, name = (TRACK_OPTIN, "OPTIN") if word == b"yes" else (TRACK_OPTOUT, "OPTOUT")
+    wanted, name = (TRACK_OPTIN, "YES {} OPTIN") if word == b"yes" else (TRACK_OPTOUT, "NO {} OPTOUT")
     if not options & wanted:
-        raise ReplyError(
-            f"ERR CLIENT CACHING {word.decode().upper()} is only valid when tracking is enabled in {name} mode."
-        )
+        valid = name.format("is only valid when tracking is enabled in")
+        raise ReplyError(f"ERR CLIENT CACHING {valid} mode.")
     session.choose_caching()
     return OK
 
