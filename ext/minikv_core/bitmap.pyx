@@ -85,21 +85,19 @@ cdef bint parse_bit_offset(Session* s, const Slice* arg, uint32_t bits, uint64_t
     return True
 
 
-cdef bint parse_range(Session* s, uint32_t at, int64_t* start, int64_t* end, bint* in_bits) noexcept nogil:
-    """Read [start [end [BYTE|BIT]]] from argv[at] on, which has at most three arguments; False after an error."""
-    start[0] = 0
-    end[0] = -1
-    in_bits[0] = False
-    if s.argc > at and not parse_int(s.argv[at].ptr, s.argv[at].len, start):
+cdef bint parse_number(Session* s, uint32_t at, int64_t* n) noexcept nogil:
+    """Read an integer, if there is such an argument; False after an error reply."""
+    if s.argc > at and not parse_int(s.argv[at].ptr, s.argv[at].len, n):
         fail_status(s, BAD_INT)
         return False
-    if s.argc > at + 2:
-        in_bits[0] = is_word(&s.argv[at + 2], b"bit")
-        if not in_bits[0] and not is_word(&s.argv[at + 2], b"byte"):
-            fail_syntax(s)
-            return False
-    if s.argc > at + 1 and not parse_int(s.argv[at + 1].ptr, s.argv[at + 1].len, end):
-        fail_status(s, BAD_INT)
+    return True
+
+
+cdef bint parse_unit(Session* s, uint32_t at, bint* in_bits) noexcept nogil:
+    """Read BYTE or BIT, if there is such an argument; False after an error reply."""
+    in_bits[0] = s.argc > at and is_word(&s.argv[at], b"bit")
+    if s.argc > at and not in_bits[0] and not is_word(&s.argv[at], b"byte"):
+        fail_syntax(s)
         return False
     return True
 
@@ -107,8 +105,6 @@ cdef bint parse_range(Session* s, uint32_t at, int64_t* start, int64_t* end, bin
 cdef bint resolve_range(uint32_t length, int64_t start, int64_t end, bint in_bits, uint64_t* first, uint64_t* past) noexcept nogil:
     """The bits [first, past) of a string of `length` bytes that a range means; False = it is empty."""
     cdef int64_t total = <int64_t>length * 8 if in_bits else length
-    if start < 0 and end < 0 and start > end:   # even if both lie before the first bit
-        return False
     if start < 0:
         start = max(start + total, <int64_t>0)
     if end < 0:
@@ -190,19 +186,19 @@ cdef Status cmd_getbit(Session* s) noexcept nogil:
 # ---------------------------------------------------------------- ranges
 
 define("BITCOUNT", fn(cmd_bitcount), arity=-2, flags=READONLY, keys=KeySpec(1, 1, 1, "RO access"), group="bitmap",
-       since="2.6.0", cost="O(N) in the bytes of the range", args="key [start end [BYTE|BIT]]",
+       since="2.6.0", cost="O(N) in the bytes of the range", args="key [start:integer end:integer [BYTE|BIT]]",
        summary="Returns how many bits of a string, or of a range of its bytes or bits, are set.",
        history=(("7.0.0", "Options `BYTE` and `BIT`."),))
 cdef Status cmd_bitcount(Session* s) noexcept nogil:
     cdef char digits[24]
     cdef Slice value
     cdef Found f
-    cdef int64_t start, end
+    cdef int64_t start = 0, end = -1
     cdef uint64_t first, past
     cdef bint in_bits
     if s.argc == 3 or s.argc > 5:
         return fail_syntax(s)
-    if not parse_range(s, 2, &start, &end, &in_bits):
+    if not parse_number(s, 2, &start) or not parse_number(s, 3, &end) or not parse_unit(s, 4, &in_bits):
         return FAILED
     if not look_up(s, &s.argv[1], s.hash, LOOK_READ, &f):
         reply_int(&s.out, 0)
@@ -210,22 +206,22 @@ cdef Status cmd_bitcount(Session* s) noexcept nogil:
     if not is_string(f.entry):
         return fail_wrong_type(s)
     string_bytes(s.engine, f.entry, digits, &value)
-    if resolve_range(value.len, start, end, in_bits, &first, &past):
+    if (start >= 0 or end >= 0 or start <= end) and resolve_range(value.len, start, end, in_bits, &first, &past):
         reply_int(&s.out, <int64_t>count_range(value.ptr, first, past))
-    else:
+    else:       # also with both before the first bit, which BITPOS would move there
         reply_int(&s.out, 0)
     return OK
 
 
 define("BITPOS", fn(cmd_bitpos), arity=-3, flags=READONLY, keys=KeySpec(1, 1, 1, "RO access"), group="bitmap",
-       since="2.8.7", cost="O(N) in the bytes of the range", args="key bit:integer [start [end [BYTE|BIT]]]",
+       since="2.8.7", cost="O(N) in the bytes of the range", args="key bit [start:integer [end:integer [BYTE|BIT]]]",
        summary="Returns the place of the first bit that is set, or clear, in a string or a range of its bytes or bits.",
        history=(("7.0.0", "Options `BYTE` and `BIT`."),))
 cdef Status cmd_bitpos(Session* s) noexcept nogil:
     cdef char digits[24]
     cdef Slice value
     cdef Found f
-    cdef int64_t bit, start, end, at = -1
+    cdef int64_t bit, start = 0, end = -1, at = -1
     cdef uint64_t first, past
     cdef bint in_bits
     if not parse_int(s.argv[2].ptr, s.argv[2].len, &bit):
@@ -234,7 +230,7 @@ cdef Status cmd_bitpos(Session* s) noexcept nogil:
         return fail(s, b"ERR The bit argument must be 1 or 0.")
     if s.argc > 6:
         return fail_syntax(s)
-    if not parse_range(s, 3, &start, &end, &in_bits):
+    if not parse_number(s, 3, &start) or not parse_unit(s, 5, &in_bits) or not parse_number(s, 4, &end):
         return FAILED
     if not look_up(s, &s.argv[1], s.hash, LOOK_READ, &f):
         reply_int(&s.out, -bit)         # all bits are clear

@@ -638,7 +638,7 @@ cdef Status reply_registers(Session* s) noexcept nogil:
     return OK
 
 
-define("PFDEBUG", fn(cmd_pfdebug), arity=-3, flags=WRITE | DENYOOM | ADMIN, keys=KeySpec(2, 2, 1, "RW access"),
+define("PFDEBUG", fn(cmd_pfdebug), arity=3, flags=WRITE | DENYOOM | ADMIN, keys=KeySpec(2, 2, 1, "RW access"),
        group="hyperloglog", since="2.8.9", cost="O(1)", args="subcommand key",
        summary="Shows or changes a HyperLogLog's encoding, for tests.")
 cdef Status cmd_pfdebug(Session* s) noexcept nogil:
@@ -647,7 +647,7 @@ cdef Status cmd_pfdebug(Session* s) noexcept nogil:
     cdef Slice value
     cdef Found f
     cdef Status status
-    if is_word(word, b"simd") and s.argc == 3:      # the code is the same for all processors
+    if is_word(word, b"simd"):      # the code is the same for all processors
         reply_simple(&s.out, b"enabled" if is_word(&s.argv[2], b"on") else b"disabled")
         return OK
     status = read_sketch(s, &s.argv[2], s.hash, LOOK_WRITE, &f, &value)
@@ -655,10 +655,6 @@ cdef Status cmd_pfdebug(Session* s) noexcept nogil:
         return fail(s, b"ERR The specified key does not exist")
     if status == FAILED:
         return FAILED
-    if s.argc != 3:
-        snprintf(text, sizeof(text), b"ERR Wrong number of arguments for the '%.*s' subcommand",
-                 <int>min(word.len, <uint32_t>100), word.ptr)
-        return fail(s, text)
     if is_word(word, b"getreg"):
         return reply_registers(s)
     if is_word(word, b"decode"):
