@@ -18,7 +18,7 @@ from minikv_core.memory cimport ctz
 from minikv_core.numbers cimport parse_int
 from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_array, reply_bulk, reply_bulk_int, reply_null
-from minikv_core.session cimport fail, fail_bytes, fail_status, fail_syntax, fail_wrong_type, is_word
+from minikv_core.session cimport fail, fail_status, fail_syntax, fail_wrong_type, is_word
 from minikv_core.table cimport (
     ALL_SLOTS, BUCKETS, Bucket, Segment, Slot, Table, match_tags, table_find, table_next_segment, table_random,
     table_scan,
@@ -29,9 +29,7 @@ from minikv_core.registry import define
 cdef enum:
     SCAN_COUNT = 10         # elements that are looked for unless told
     CURSOR_CHARS = 32       # longest cursor that is read; the largest number has 20 digits
-    KIND_CHARS = 200        # bytes of an unknown type's name that its error shows
     RANDOM_TRIES = 100      # expired keys that RANDOMKEY draws while it may not remove them
-    KINDS = 6
 
 
 cdef void append_ref(void* context, Ref ref) noexcept nogil:
@@ -68,21 +66,6 @@ cdef inline bint is_star(const Slice* pattern) noexcept nogil:
     return pattern.len == 1 and pattern.ptr[0] == c'*'
 
 
-cdef Status check_kind(Session* s, const Slice* name) noexcept nogil:
-    """Refuse a name that is no type's."""
-    cdef char text[KIND_CHARS + 24]
-    cdef uint32_t n = min(name.len, <uint32_t>KIND_CHARS)
-    cdef int kind
-    for kind in range(KINDS):
-        if is_word(name, kind_name(<uint8_t>kind)):
-            return OK
-    memcpy(text, b"ERR unknown type name '", 23)
-    if n:
-        memcpy(text + 23, name.ptr, n)
-    text[23 + n] = c"'"
-    return fail_bytes(s, text, 24 + n)
-
-
 cdef Status parse_options(Session* s, uint32_t i, int allowed, ScanOptions* options) noexcept nogil:
     """Read the options from argv[i] on; FAILED after an error reply."""
     cdef Slice* value
@@ -108,8 +91,6 @@ cdef Status parse_options(Session* s, uint32_t i, int allowed, ScanOptions* opti
         elif is_word(&s.argv[i], b"match"):
             options.pattern = NULL if is_star(value) else value
         elif allowed & SCAN_TYPE and is_word(&s.argv[i], b"type"):
-            if check_kind(s, value) != OK:
-                return FAILED
             options.kind = value
         else:
             return fail_syntax(s)
@@ -233,7 +214,7 @@ cdef Status cmd_keys(Session* s) noexcept nogil:
 # ---------------------------------------------------------------- SCAN
 
 cdef void keep_wanted(Session* s, const ScanOptions* options, RefList* visited) noexcept nogil:
-    """Leave the keys in the list that the options ask for; of those, expired ones leave the database."""
+    """Remove expired entries from the database, and from the list also those that the options exclude."""
     cdef Engine* e = s.engine
     cdef size_t i, kept = 0
     cdef Entry* entry
@@ -241,13 +222,13 @@ cdef void keep_wanted(Session* s, const ScanOptions* options, RefList* visited) 
     cdef uint32_t klen
     for i in range(visited.count):
         entry = <Entry*>arena_at(&e.arena, visited.refs[i])
+        if is_expired(e, entry):
+            remove_expired(s, entry)
+            continue
         if options.kind != NULL and not is_word(options.kind, kind_name(entry_kind(entry))):
             continue
         key = entry_key(entry, &klen)
         if not scan_wanted(options, key, klen):
-            continue
-        if is_expired(e, entry):
-            remove_expired(s, entry)
             continue
         visited.refs[kept] = visited.refs[i]
         kept += 1

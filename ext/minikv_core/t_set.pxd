@@ -21,6 +21,11 @@ cdef struct Member:         # a member, wherever it lies
     const char* ptr         # NULL = a number; borrowed
     int64_t  number         # that, or the length of the text at ptr
 
+cdef enum StoreForm:        # of a set that is stored whole
+    STORE_PACKED = 0        # packed if it fits
+    STORE_FITTING = 1       # an intset of numbers alone, else packed if it fits
+    STORE_ADDED = 2         # as if the members had been added one by one to an intset
+
 cdef struct SetWalk:
     Arena*   arena
     Table*   table          # of a large set; NULL = a small one
@@ -44,15 +49,15 @@ cdef uint64_t set_length(Engine* e, Entry* entry) noexcept nogil
 cdef bint set_has(Engine* e, Entry* entry, const Slice* member) noexcept nogil
 # Add a member, making the set if f.entry is NULL. OK = it is new, EXISTS, NO_MEMORY (nothing has changed).
 cdef Status set_add(Engine* e, Database* db, const Slice* key, Found* f, const Slice* member) noexcept nogil
-# The same as one of `expected` members, which decides how the set begins.
+# The same for the first of `expected` members, which decides about the set's form.
 cdef Status set_add_of(Engine* e, Database* db, const Slice* key, Found* f, const Slice* member,
                        uint64_t expected) noexcept nogil
 # Remove a member, and the key (f.entry = NULL) with the last one. OK, MISSING, NO_MEMORY (nothing has changed).
 cdef Status set_remove(Engine* e, Database* db, Found* f, const Slice* member) noexcept nogil
 # Put count > 0 distinct members in place of what a key holds, in a form that fits them; they may lie in the old
-# value. The expiry becomes at_ms (-1 = none). `integers`: numbers alone may become an intset. OK, NO_MEMORY.
+# value. The expiry becomes at_ms (-1 = none). OK, NO_MEMORY.
 cdef Status set_store(Engine* e, Database* db, const Slice* key, Found* f, const Member* members, uint64_t count,
-                      int64_t at_ms, bint integers) noexcept nogil
+                      int64_t at_ms, StoreForm form) noexcept nogil
 
 # Members of a large set, their hash known: OK, EXISTS, NO_MEMORY; OK, MISSING.
 cdef Status table_add_member(Engine* e, Table* t, uint64_t hash, const Slice* member) noexcept nogil

@@ -213,6 +213,7 @@ cdef Status create(Engine* e, Database* db, const Slice* key, Found* f, const Sl
     cdef char* payload
     cdef Item item
     cdef Ref root
+    expected = max(expected, <uint64_t>1)
     item_of_bytes(&item, member.ptr, member.len)
     if item.kind == ITEM_INT and expected <= intset_limit(e):
         payload = place_value(e, db, key, f, SET, FORM_INTSET, intset_bytes(&item.number, 1), -1)
@@ -348,7 +349,7 @@ cdef Status set_add_of(Engine* e, Database* db, const Slice* key, Found* f, cons
 
 
 cdef Status set_add(Engine* e, Database* db, const Slice* key, Found* f, const Slice* member) noexcept nogil:
-    return set_add_of(e, db, key, f, member, 1)
+    return set_add_of(e, db, key, f, member, 0)
 
 # ---------------------------------------------------------------- removing and storing
 
@@ -463,12 +464,21 @@ cdef Status store_large(Engine* e, Database* db, const Slice* key, Found* f, con
     return place_root(e, db, key, f, root, at_ms)
 
 
+cdef bint leaves_intset(Engine* e, const Member* members, uint64_t count) noexcept nogil:
+    """Whether more numbers come before any text than an intset may have."""
+    cdef uint64_t n = 0
+    cdef int64_t number
+    while n < count and (members[n].ptr == NULL or parse_int(members[n].ptr, <size_t>members[n].number, &number)):
+        n += 1
+    return n > intset_limit(e)
+
+
 cdef Status set_store(Engine* e, Database* db, const Slice* key, Found* f, const Member* members, uint64_t count,
-                      int64_t at_ms, bint integers) noexcept nogil:
+                      int64_t at_ms, StoreForm form) noexcept nogil:
     cdef Status status = MISSING
-    if integers and count <= intset_limit(e):
+    if form != STORE_PACKED and count <= intset_limit(e):
         status = store_numbers(e, db, key, f, members, <uint32_t>count, at_ms)
-    if status == MISSING and count <= packed_limit(e):
+    if status == MISSING and count <= packed_limit(e) and not (form == STORE_ADDED and leaves_intset(e, members, count)):
         status = store_packed(e, db, key, f, members, <uint32_t>count, at_ms)
     if status == MISSING:
         status = store_large(e, db, key, f, members, count, at_ms)
@@ -568,7 +578,7 @@ cdef Status cmd_sadd(Session* s) noexcept nogil:
         return fail_wrong_type(s)
     while i < s.argc and status != NO_MEMORY:
         if f.entry == NULL or entry_form(f.entry) != FORM_LARGE:
-            status = set_add_of(e, s.db, key, &f, &s.argv[i], s.argc - 2)
+            status = set_add_of(e, s.db, key, &f, &s.argv[i], s.argc - 2 if i == 2 else 0)
             added += status == OK
             i += 1
             continue
@@ -706,7 +716,7 @@ cdef Status cmd_sismember(Session* s) noexcept nogil:
     return OK
 
 
-define("SMISMEMBER", fn(cmd_smismember), arity=-3, flags=READONLY | FAST, keys=KeySpec(1, 1, 1, "RO"), group="set",
+define("SMISMEMBER", fn(cmd_smismember), arity=-3, flags=READONLY | FAST, keys=KeySpec(1, 1, 1, "RO access"), group="set",
        since="6.2.0", cost="O(1) a member", args="key member [member ...]",
        summary="Ask of each of several members whether a set has it.")
 cdef Status cmd_smismember(Session* s) noexcept nogil:

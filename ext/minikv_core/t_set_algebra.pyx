@@ -32,8 +32,8 @@ from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_int, reply_set
 from minikv_core.session cimport fail, fail_status, fail_syntax, fail_wrong_type, is_word
 from minikv_core.t_set cimport (
-    SET_GROUP, Member, SetWalk, is_set, member_hash, member_text, reply_member, set_length, set_store, set_table,
-    set_walk_begin, set_walk_member,
+    SET_GROUP, STORE_ADDED, STORE_FITTING, Member, StoreForm, SetWalk, is_set, member_hash, member_text,
+    reply_member, set_length, set_store, set_table, set_walk_begin, set_walk_member,
 )
 from minikv_core.table cimport Slot, Table, table_find, table_prefetch_bucket, table_prefetch_entry
 from minikv_core.types cimport FAILED, FORM_INTSET, FORM_LARGE, NO_MEMORY, OK, SET, Slice, Status
@@ -355,7 +355,7 @@ cdef void reply_members(Session* s, const Members* found) noexcept nogil:
         reply_member(&s.out, &found.at[i])
 
 
-cdef Status store_members(Session* s, const Members* found, const char* event) noexcept nogil:
+cdef Status store_members(Session* s, const Members* found, StoreForm form, const char* event) noexcept nogil:
     """Put the members under argv[1], or remove that if there are none, and reply with their number."""
     cdef Engine* e = s.engine
     cdef Slice* key = &s.argv[1]
@@ -370,7 +370,7 @@ cdef Status store_members(Session* s, const Members* found, const char* event) n
             notify(e, EVENT_GENERIC, b"del", key, s.db)
         reply_int(&s.out, 0)
         return OK
-    if set_store(e, s.db, key, &f, found.at, found.count, -1, True) != OK:
+    if set_store(e, s.db, key, &f, found.at, found.count, -1, form) != OK:
         return fail_status(s, NO_MEMORY)
     signal_modified(e, s.db, key, s.hash)
     if old < 0:
@@ -384,12 +384,12 @@ cdef Status store_members(Session* s, const Members* found, const char* event) n
     return OK
 
 
-cdef Status finish(Session* s, Source* sources, Members* found, Status status, const char* event) noexcept nogil:
+cdef Status finish(Session* s, Source* sources, Members* found, Status status, StoreForm form, const char* event) noexcept nogil:
     """Reply or store (event != NULL), and free the work space."""
     if found.failed or status != OK:
         status = fail_status(s, NO_MEMORY)
     elif event != NULL:
-        status = store_members(s, found, event)
+        status = store_members(s, found, form, event)
     elif found.counts:
         reply_int(&s.out, <int64_t>found.count)
     else:
@@ -409,7 +409,7 @@ cdef Status intersect(Session* s, uint32_t first, uint32_t count, bint counts, u
     if missing == 0:
         order_by_count(sources, count, False)
         filter_set(s.engine, sources, sources + 1, count - 1, True, limit if limit else sources[0].count, &found)
-    return finish(s, sources, &found, OK, event)
+    return finish(s, sources, &found, OK, STORE_FITTING, event)
 
 
 cdef Status combine(Session* s, uint32_t first, bint subtracts, const char* event) noexcept nogil:
@@ -423,7 +423,7 @@ cdef Status combine(Session* s, uint32_t first, bint subtracts, const char* even
         status = subtract(s.engine, sources, count, &found)
     else:
         status = unite(s.engine, sources, count, &found)
-    return finish(s, sources, &found, status, event)
+    return finish(s, sources, &found, status, STORE_ADDED, event)
 
 # ---------------------------------------------------------------- commands
 

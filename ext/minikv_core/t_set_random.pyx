@@ -26,8 +26,8 @@ from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_array, reply_bulk, reply_bulk_int, reply_null, reply_set
 from minikv_core.session cimport fail, fail_status, fail_syntax, fail_wrong_type
 from minikv_core.t_set cimport (
-    SET_GROUP, Member, SetWalk, hash_members, is_set, random_below, reply_member, set_length, set_store, set_table,
-    set_walk_begin, set_walk_member,
+    SET_GROUP, STORE_PACKED, Member, SetWalk, hash_members, is_set, random_below, reply_member, set_length, set_store,
+    set_table, set_walk_begin, set_walk_member,
 )
 from minikv_core.table cimport (
     ALL_SLOTS, BUCKETS, Bucket, Segment, Slot, Table, match_tags, table_find_ref, table_next_segment,
@@ -234,7 +234,7 @@ cdef Status pop_most(Session* s, Found* f, uint64_t count) noexcept nogil:
         output_mark(&s.out, &before)
         reply_set(&s.out, <int64_t>count)
         reply_refs(s, chosen, count)
-        status = set_store(e, s.db, &s.argv[1], f, kept, remaining, entry_expiry(f.entry), False)
+        status = set_store(e, s.db, &s.argv[1], f, kept, remaining, entry_expiry(f.entry), STORE_PACKED)
         if status != OK:
             output_rollback(&s.out, &before)
     free(chosen)
@@ -301,11 +301,8 @@ cdef Status cmd_spop(Session* s) noexcept nogil:
     cdef Found f
     if s.argc > 3:
         return fail_syntax(s)
-    if counted:
-        if not parse_int(s.argv[2].ptr, s.argv[2].len, &count):
-            return fail(s, b"ERR value is not an integer or out of range")
-        if count < 0:
-            return fail(s, b"ERR value is out of range, must be positive")
+    if counted and (not parse_int(s.argv[2].ptr, s.argv[2].len, &count) or count < 0):
+        return fail(s, b"ERR value is out of range, must be positive")
     if not look_up(s, &s.argv[1], s.hash, LOOK_WRITE, &f):
         if counted:
             reply_set(&s.out, 0)
