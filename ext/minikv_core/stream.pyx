@@ -470,7 +470,7 @@ cdef bint goes_whole(Arena* a, Stream* s, const Trim* trim, uint32_t index) noex
     cdef StreamBlock* row = &stream_rows(a, s)[index]
     cdef StreamWalk w
     if trim.by == TRIM_LENGTH:
-        return s.length >= trim.length + row.live
+        return s.length >= trim.length + row.live       # so it ends as well when there are few enough
     if id_compare(&row.base, &trim.least) >= 0:
         return False
     w.arena = a
@@ -485,24 +485,18 @@ cdef bint goes_whole(Arena* a, Stream* s, const Trim* trim, uint32_t index) noex
 cdef uint64_t stream_trim(Arena* a, Stream* s, const Trim* trim) noexcept nogil:
     cdef uint64_t before = s.length
     cdef uint32_t index = 0, live, blocks
-    cdef bint whole
     if trim.by == TRIM_LENGTH and s.length <= trim.length:
         return 0
     undo_note(a, s, sizeof(Stream))
-    while index < s.blocks and (trim.by == TRIM_ID or s.length > trim.length):
+    while index < s.blocks:
         live = stream_rows(a, s)[index].live
+        blocks = s.blocks
         if trim.limit and before - s.length + live > trim.limit:
             break
-        whole = goes_whole(a, s, trim, index)
-        if not whole and trim.about:
-            break
-        blocks = s.blocks
-        if whole and trim.may_go == NULL:
+        if trim.may_go == NULL and goes_whole(a, s, trim, index):
             s.length -= live
             drop_row(a, s, index)
-        else:
-            trim_entries(a, s, trim, index)
-        if not whole and (trim.may_go == NULL or trim.by == TRIM_ID):
+        elif trim.about or not trim_entries(a, s, trim, index):
             break
         if blocks == s.blocks:          # some must stay
             index += 1
@@ -511,11 +505,10 @@ cdef uint64_t stream_trim(Arena* a, Stream* s, const Trim* trim) noexcept nogil:
     return before - s.length
 
 
-cdef void trim_entries(Arena* a, Stream* s, const Trim* trim, uint32_t index) noexcept nogil:
-    """Delete from a block what is to be deleted and may be."""
+cdef bint trim_entries(Arena* a, Stream* s, const Trim* trim, uint32_t index) noexcept nogil:
+    """Delete from a block what is to be deleted and may be; False if all behind it is to stay."""
     cdef StreamWalk w
-    cdef StreamBlock* row = &stream_rows(a, s)[index]
-    cdef uint32_t live = row.live
+    cdef uint32_t live = stream_rows(a, s)[index].live
     w.arena = a
     w.stream = s
     w.index = index
@@ -526,11 +519,12 @@ cdef void trim_entries(Arena* a, Stream* s, const Trim* trim, uint32_t index) no
     while live and stream_next(&w):
         live -= 1
         if trim.by == TRIM_LENGTH and s.length <= trim.length:
-            return
+            return False
         if trim.by == TRIM_ID and id_compare(&w.id, &trim.least) >= 0:
-            return
+            return False
         if trim.may_go == NULL or trim.may_go(a, s, &w.id):
             stream_drop(&w)
+    return True
 
 # ---------------------------------------------------------------- whole streams
 

@@ -67,10 +67,11 @@ cdef Ref consumer_create(Arena* a, Group* g, const Slice* name, int64_t now_ms) 
 cdef void group_remove(Arena* a, Stream* s, uint32_t index) noexcept nogil
 cdef void consumer_remove(Arena* a, Group* g, uint32_t index) noexcept nogil
 
-cdef void group_set(Arena* a, Group* g, const StreamID* last, int64_t entries_read) noexcept nogil
+# Set how far a group has come; entries_read becomes no more than the stream has had.
+cdef void group_set(Arena* a, Stream* s, Group* g, const StreamID* last, int64_t entries_read) noexcept nogil
 # Note that an entry, the next one after g.last, has been given to a consumer of the group.
 cdef void group_advance(Arena* a, Stream* s, Group* g, const StreamID* id) noexcept nogil
-# Entries that the group has not read yet; -1 = not known.
+# Entries that the group has not read yet; INT64_MIN = not known.
 cdef int64_t group_lag(const Stream* s, const Group* g) noexcept nogil
 
 # What is pending. `tree` is a group's or a consumer's.

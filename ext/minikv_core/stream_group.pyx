@@ -4,7 +4,7 @@ A stream has few groups and a group few consumers, so both are sorted arrays. Wh
 40 bytes each, and a place in two trees.
 """
 
-from libc.stdint cimport UINT64_MAX, int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MIN, UINT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove, memset
 from minikv_core.arena cimport Arena, arena_alloc, arena_at, arena_free, arena_resize, arena_size, undo_note
 from minikv_core.btree cimport (
@@ -98,14 +98,11 @@ cdef void name_remove(Arena* a, NameList* list, uint32_t index) noexcept nogil:
 
 cdef Ref group_create(Arena* a, Stream* s, const Slice* name, const StreamID* last, int64_t entries_read) noexcept nogil:
     cdef Ref ref
-    cdef Group* g
     undo_note(a, s, sizeof(Stream))
     ref = name_add(a, &s.groups, name, sizeof(Group))
     if ref:
-        g = group_at(a, ref)
-        g.last = last[0]
-        g.entries_read = entries_read
-        tree_init(&g.pending, TREE_ID)
+        tree_init(&group_at(a, ref).pending, TREE_ID)
+        group_set(a, s, group_at(a, ref), last, entries_read)
     return ref
 
 
@@ -167,10 +164,10 @@ cdef void consumer_remove(Arena* a, Group* g, uint32_t index) noexcept nogil:
 
 # ---------------------------------------------------------------- how far a group has come
 
-cdef void group_set(Arena* a, Group* g, const StreamID* last, int64_t entries_read) noexcept nogil:
+cdef void group_set(Arena* a, Stream* s, Group* g, const StreamID* last, int64_t entries_read) noexcept nogil:
     undo_note(a, g, sizeof(Group))
     g.last = last[0]
-    g.entries_read = entries_read
+    g.entries_read = entries_read if entries_read < <int64_t>s.added else <int64_t>s.added
 
 
 cdef inline bint is_zero(const StreamID* id) noexcept nogil:
@@ -222,7 +219,7 @@ cdef int64_t group_lag(const Stream* s, const Group* g) noexcept nogil:
     if g.entries_read != READ_UNKNOWN and not gap_behind(s, &g.last):
         return <int64_t>s.added - g.entries_read
     n = entries_up_to(s, &g.last)
-    return -1 if n == READ_UNKNOWN else <int64_t>s.added - n
+    return INT64_MIN if n == READ_UNKNOWN else <int64_t>s.added - n
 
 # ---------------------------------------------------------------- what is pending
 

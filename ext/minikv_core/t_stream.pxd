@@ -42,9 +42,6 @@ cdef bint parse_bound(Session* s, const Slice* arg, bint at_end, StreamID* id) n
 cdef bint read_id(const Slice* arg, uint64_t seq, StreamID* id) noexcept nogil      # without a reply
 # Read a 64-bit integer; False after `error`, or the usual one if that is NULL.
 cdef bint parse_number(Session* s, const Slice* arg, const char* error, int64_t* n) noexcept nogil
-# Read "numids id ..." at argv[at] up to the end, malloc'd; NULL after an error reply.
-cdef StreamID* parse_ids(Session* s, uint32_t at) noexcept nogil
-
 # Reply with the entries from first to last, or back, `most` of them.
 cdef void reply_range(Session* s, Stream* stream, const StreamID* first, const StreamID* last, bint reverse,
                       uint64_t most) noexcept nogil

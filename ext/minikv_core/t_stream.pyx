@@ -21,7 +21,7 @@ from minikv_core.reply cimport reply_array, reply_int, reply_null, reply_null_ar
 from minikv_core.session cimport fail, fail_arity, fail_bytes, fail_status, fail_syntax, is_word
 from minikv_core.stream cimport *
 from minikv_core.stream_group cimport (
-    Group, drop_references, group_at, is_free, is_referenced, name_find, pending_find, pending_remove,
+    drop_references, group_at, is_free, is_referenced, name_find, pending_find, pending_remove,
 )
 from minikv_core.types cimport *
 
@@ -148,27 +148,6 @@ cdef bint parse_number(Session* s, const Slice* arg, const char* error, int64_t*
     return False
 
 
-cdef StreamID* parse_ids(Session* s, uint32_t at) noexcept nogil:
-    cdef int64_t count
-    cdef uint32_t i
-    cdef StreamID* ids
-    if not parse_int(s.argv[at].ptr, s.argv[at].len, &count) or count <= 0:
-        fail(s, b"ERR Number of IDs must be a positive integer")
-        return NULL
-    if count != s.argc - at - 1:
-        fail(s, b"ERR The `numids` parameter must match the number of arguments")
-        return NULL
-    ids = <StreamID*>malloc(<size_t>count * sizeof(StreamID))
-    if ids == NULL:
-        fail_status(s, NO_MEMORY)
-        return NULL
-    for i in range(<uint32_t>count):
-        if not parse_id(s, &s.argv[at + 1 + i], 0, &ids[i]):
-            free(ids)
-            return NULL
-    return ids
-
-
 cdef Status fail_names(Session* s, const char* before, const Slice* name, const char* between, const Slice* other,
                        const char* behind) noexcept nogil:
     cdef size_t n = strlen(before) + strlen(between) + strlen(behind) + name.len
@@ -228,7 +207,7 @@ cdef bint parse_trim(Session* s, uint32_t* at, Trim* t) noexcept nogil:
     return True
 
 
-cdef bint parse_references(Session* s, const Slice* word, int* references) noexcept nogil:
+cdef bint parse_references(const Slice* word, int* references) noexcept nogil:
     """Whether a word is KEEPREF, DELREF or ACKED."""
     if is_word(word, b"keepref"):
         references[0] = KEEP_REFERENCES
@@ -247,7 +226,7 @@ cdef bint parse_add(Session* s, bint adds, AddOptions* o) noexcept nogil:
     cdef int references = KEEP_REFERENCES
     cdef int64_t limit = 0
     cdef Slice* word
-    cdef bint more
+    cdef bint more, given = False
     o.trim.by = TRIM_NOTHING
     o.trim.about = False
     o.trim.may_go = NULL
@@ -271,8 +250,8 @@ cdef bint parse_add(Session* s, bint adds, AddOptions* o) noexcept nogil:
             o.limited = True
         elif adds and is_word(word, b"nomkstream"):
             o.only_existing = True
-        elif parse_references(s, word, &references):
-            pass
+        elif not given and parse_references(word, &references):
+            given = True
         elif adds:
             if not split_id(word, 0, &o.id, &o.any_seq):
                 return bad_id(s)
@@ -345,7 +324,7 @@ cdef bint next_id(Session* s, const Stream* stream, AddOptions* o) noexcept nogi
 define("XADD", fn(cmd_xadd), arity=-5, flags=WRITE | DENYOOM | FAST, keys=KeySpec(1, 1, 1, "RW update"),
        group="stream", since="5.0.0", cost="O(1), and O(N) for N entries that are trimmed",
        args="key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] "
-            "[<MAXLEN|MINID> [=|~] threshold [LIMIT count]] <*|id> field value ...",
+            "[<MAXLEN|MINID> [=|~] threshold [LIMIT count]] <*|id> field value [field value ...]",
        tips=("nondeterministic_output",),
        history=(("6.2.0", "NOMKSTREAM, MINID and LIMIT."), ("7.0.0", "IDs of the form <ms>-*."),
                 ("8.2.0", "KEEPREF, DELREF and ACKED.")),
@@ -508,9 +487,8 @@ cdef Status cmd_xdel(Session* s) noexcept nogil:
     if stream == NULL:
         reply_int(&s.out, 0)
         return OK
-    for i in range(2, s.argc):
-        if not parse_id(s, &s.argv[i], 0, &id):
-            return FAILED
+    if not check_ids(s, 2, s.argc - 2):
+        return FAILED
     for i in range(2, s.argc):
         read_id(&s.argv[i], 0, &id)
         gone += stream_delete(&s.engine.arena, stream, &id)
@@ -521,90 +499,124 @@ cdef Status cmd_xdel(Session* s) noexcept nogil:
 
 cdef int delete_if(Arena* a, Stream* stream, const StreamID* id, int references) noexcept nogil:
     """Delete an entry, under a condition; returns what the reply says of it."""
-    if not stream_has(a, stream, id):
-        return NOT_THERE
     if references == IF_ACKNOWLEDGED and is_referenced(a, stream, id):
         return STILL_NEEDED
     if references == DROP_REFERENCES:
         drop_references(a, stream, id)
-    stream_delete(a, stream, id)
-    return GONE
+    return GONE if stream_delete(a, stream, id) else NOT_THERE
 
 
-cdef StreamID* parse_deletion(Session* s, uint32_t at, int* references, uint32_t* count) noexcept nogil:
-    """Read "[KEEPREF|DELREF|ACKED] IDS numids id ..." at argv[at]; NULL after an error reply."""
-    references[0] = KEEP_REFERENCES
-    if parse_references(s, &s.argv[at], references):
-        at += 1
-    if at + 2 >= s.argc or not is_word(&s.argv[at], b"ids"):
-        fail_syntax(s)
-        return NULL
-    count[0] = s.argc - at - 2
-    return parse_ids(s, at + 1)
+cdef struct Deletion:       # what XDELEX and XACKDEL are told
+    int      references     # References
+    uint32_t ids            # argument of the first ID
+    uint32_t count
+
+
+cdef Status parse_deletion(Session* s, uint32_t at, Deletion* d) noexcept nogil:
+    """Read "[KEEPREF|DELREF|ACKED] IDS numids id ...", in either order, at argv[at]."""
+    cdef int64_t count
+    cdef bint given = False
+    d.references = KEEP_REFERENCES
+    d.count = 0
+    while at < s.argc:
+        if at + 1 < s.argc and is_word(&s.argv[at], b"ids"):
+            if not parse_int(s.argv[at + 1].ptr, s.argv[at + 1].len, &count) or count <= 0:
+                return fail(s, b"ERR Number of IDs must be a positive integer")
+            if count > s.argc - at - 2:
+                return fail(s, b"ERR The `numids` parameter must match the number of arguments")
+            d.ids = at + 2
+            d.count = <uint32_t>count
+            at += 2 + d.count
+        elif not given and parse_references(&s.argv[at], &d.references):
+            given = True
+            at += 1
+        else:
+            return fail_syntax(s)
+    return OK if d.count else fail_syntax(s)
+
+
+cdef bint check_ids(Session* s, uint32_t at, uint32_t count) noexcept nogil:
+    """Whether there are IDs at argv[at] and behind; else an error has been written."""
+    cdef StreamID id
+    cdef uint32_t i
+    for i in range(count):
+        if not parse_id(s, &s.argv[at + i], 0, &id):
+            return False
+    return True
+
+
+cdef void reply_none(Session* s, uint32_t count) noexcept nogil:
+    """No entry is there."""
+    cdef uint32_t i
+    reply_array(&s.out, count)
+    for i in range(count):
+        reply_int(&s.out, NOT_THERE)
 
 
 define("XDELEX", fn(cmd_xdelex), arity=-5, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW delete"), group="stream",
-       since="8.2.0", cost="O(1) an entry", args="key [KEEPREF|DELREF|ACKED] IDS numids id ...",
+       since="8.2.0", cost="O(1) an entry", args="key [KEEPREF|DELREF|ACKED] IDS <numids id ...>",
        summary="Delete entries of a stream, with or unless groups refer to them.")
 cdef Status cmd_xdelex(Session* s) noexcept nogil:
     cdef Stream* stream
-    cdef StreamID* ids
+    cdef StreamID id
     cdef Found f
-    cdef uint32_t i, count
+    cdef Deletion d
+    cdef uint32_t i
     cdef uint64_t gone = 0
-    cdef int references, result
-    if not look_up_stream(s, &s.argv[1], s.hash, LOOK_WRITE, &f, &stream):
+    cdef int result
+    if not look_up_stream(s, &s.argv[1], s.hash, LOOK_WRITE, &f, &stream) or parse_deletion(s, 2, &d) != OK:
         return FAILED
-    ids = parse_deletion(s, 2, &references, &count)
-    if ids == NULL:
+    if stream == NULL:
+        reply_none(s, d.count)
+        return OK
+    if not check_ids(s, d.ids, d.count):
         return FAILED
-    reply_array(&s.out, count)
-    for i in range(count):
-        result = NOT_THERE if stream == NULL else delete_if(&s.engine.arena, stream, &ids[i], references)
+    reply_array(&s.out, d.count)
+    for i in range(d.count):
+        read_id(&s.argv[d.ids + i], 0, &id)
+        result = delete_if(&s.engine.arena, stream, &id, d.references)
         gone += result == GONE
         reply_int(&s.out, result)
-    free(ids)
     tell_deleted(s, gone)
     return OK
 
 
-define("XACKDEL", fn(cmd_xackdel), arity=-6, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW delete"), group="stream",
-       since="8.2.0", cost="O(1) an entry", args="key group [KEEPREF|DELREF|ACKED] IDS numids id ...",
+define("XACKDEL", fn(cmd_xackdel), arity=-6, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW update delete"), group="stream",
+       since="8.2.0", cost="O(1) an entry", args="key group [KEEPREF|DELREF|ACKED] IDS <numids id ...>",
        summary="Acknowledge entries and delete them, with or unless groups refer to them.")
 cdef Status cmd_xackdel(Session* s) noexcept nogil:
     cdef Arena* a = &s.engine.arena
     cdef Stream* stream
-    cdef StreamID* ids
+    cdef StreamID id
     cdef Found f
-    cdef uint32_t i, count
+    cdef Deletion d
+    cdef uint32_t i
     cdef uint64_t gone = 0, acknowledged = 0
-    cdef int references, result
-    cdef Group* g
+    cdef int result
     cdef Ref group = 0, pending
-    if not look_up_stream(s, &s.argv[1], s.hash, LOOK_WRITE, &f, &stream):
-        return FAILED
-    ids = parse_deletion(s, 3, &references, &count)
-    if ids == NULL:
+    if not look_up_stream(s, &s.argv[1], s.hash, LOOK_WRITE, &f, &stream) or parse_deletion(s, 3, &d) != OK:
         return FAILED
     if stream != NULL:
         group = name_find(a, &stream.groups, &s.argv[2], NULL)
-    reply_array(&s.out, count)
-    for i in range(count):
+    if group == 0:
+        reply_none(s, d.count)
+        return OK
+    if not check_ids(s, d.ids, d.count):
+        return FAILED
+    reply_array(&s.out, d.count)
+    for i in range(d.count):
+        read_id(&s.argv[d.ids + i], 0, &id)
         result = NOT_THERE
-        if group:
-            g = group_at(a, group)
-            pending = pending_find(a, &g.pending, &ids[i])
-            if pending:
-                pending_remove(a, g, pending)
-                acknowledged += 1
-                result = delete_if(a, stream, &ids[i], references)
-                gone += result == GONE
-                if result == NOT_THERE:     # it was deleted before
-                    result = GONE
+        pending = pending_find(a, &group_at(a, group).pending, &id)
+        if pending:
+            pending_remove(a, group_at(a, group), pending)
+            acknowledged += 1
+            result = delete_if(a, stream, &id, d.references)
+            gone += result == GONE
+            if result == NOT_THERE:         # it was deleted before
+                result = GONE
         reply_int(&s.out, result)
-    free(ids)
-    if gone:
-        tell_deleted(s, gone)
+    tell_deleted(s, gone)
     count_changes(s.engine, acknowledged)
     return OK
 

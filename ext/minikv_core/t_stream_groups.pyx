@@ -110,10 +110,10 @@ cdef Status parse_place(Session* s, bint creates, bint* makes_stream, int64_t* e
     return OK
 
 
-cdef bint parse_last(Session* s, const Stream* stream, StreamID* id) noexcept nogil:
-    """Read the ID at argv[4], which may be "$"."""
+cdef bint parse_last(Session* s, const Stream* stream, bint creates, StreamID* id) noexcept nogil:
+    """Read the ID at argv[4], which may be "$" and, for SETID, "-" or "+"."""
     if not is_char(&s.argv[4], c'$'):
-        return parse_any_id(s, &s.argv[4], 0, id)
+        return parse_id(s, &s.argv[4], 0, id) if creates else parse_any_id(s, &s.argv[4], 0, id)
     id.ms = id.seq = 0
     if stream != NULL:
         id[0] = stream.last
@@ -122,7 +122,7 @@ cdef bint parse_last(Session* s, const Stream* stream, StreamID* id) noexcept no
 
 define("XGROUP CREATE", fn(cmd_xgroup_create), arity=-5, flags=WRITE | DENYOOM, keys=KeySpec(2, 2, 1, "RW insert"),
        group="stream", since="5.0.0", cost="O(1)",
-       args="key group <id|$> [MKSTREAM] [ENTRIESREAD entries-read]",
+       args="key group <id|$> [MKSTREAM] [ENTRIESREAD entries-read:integer]",
        history=(("7.0.0", "ENTRIESREAD."),), summary="Make a consumer group.")
 cdef Status cmd_xgroup_create(Session* s) noexcept nogil:
     cdef Engine* e = s.engine
@@ -134,7 +134,7 @@ cdef Status cmd_xgroup_create(Session* s) noexcept nogil:
     cdef bint makes_stream, fresh
     if parse_place(s, True, &makes_stream, &entries_read) != OK:
         return FAILED
-    if begin_xgroup(s, makes_stream, False, &f, &stream, &group) != OK or not parse_last(s, stream, &id):
+    if begin_xgroup(s, makes_stream, False, &f, &stream, &group) != OK or not parse_last(s, stream, True, &id):
         return FAILED
     if group:
         return fail(s, b"BUSYGROUP Consumer Group name already exists")
@@ -166,9 +166,9 @@ cdef Status cmd_xgroup_setid(Session* s) noexcept nogil:
     cdef bint makes_stream
     if parse_place(s, False, &makes_stream, &entries_read) != OK:
         return FAILED
-    if begin_xgroup(s, False, True, &f, &stream, &group) != OK or not parse_last(s, stream, &id):
+    if begin_xgroup(s, False, True, &f, &stream, &group) != OK or not parse_last(s, stream, False, &id):
         return FAILED
-    group_set(&e.arena, group_at(&e.arena, group), &id, entries_read)
+    group_set(&e.arena, stream, group_at(&e.arena, group), &id, entries_read)
     count_changes(e, 1)
     notify(e, EVENT_STREAM, b"xgroup-setid", &s.argv[2], s.db)
     reply_ok(&s.out)
@@ -268,7 +268,7 @@ cdef Status cmd_xgroup_help(Session* s) noexcept nogil:
 
 # ---------------------------------------------------------------- XACK, XPENDING
 
-define("XACK", fn(cmd_xack), arity=-4, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW"), group="stream", since="5.0.0",
+define("XACK", fn(cmd_xack), arity=-4, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW update"), group="stream", since="5.0.0",
        cost="O(log P) an entry, P entries pending", args="key group id ...",
        summary="Acknowledge entries, and count those that were pending.")
 cdef Status cmd_xack(Session* s) noexcept nogil:
@@ -366,7 +366,7 @@ cdef uint64_t list_pending(Session* s, const PendingRange* r, bint replies) noex
 
 define("XPENDING", fn(cmd_xpending), arity=-3, flags=READONLY, keys=KeySpec(1, 1, 1, "RO access"), group="stream",
        since="5.0.0", cost="O(N + log P), N entries returned, P entries pending",
-       args="key group [[IDLE min-idle-time] start end count [consumer]]", tips=("nondeterministic_output",),
+       args="key group [[IDLE min-idle-time:integer] start end count [consumer]]", tips=("nondeterministic_output",),
        history=(("6.2.0", "IDLE, and bounds that are left out themselves."),),
        summary="Tell what is pending in a group: in sum, or entry by entry.")
 cdef Status cmd_xpending(Session* s) noexcept nogil:
@@ -545,7 +545,7 @@ cdef Status cmd_xclaim(Session* s) noexcept nogil:
         return FAILED
     g = group_at(a, group)
     if id_compare(&o.last, &g.last) > 0:
-        group_set(a, g, &o.last, g.entries_read)
+        group_set(a, stream, g, &o.last, g.entries_read)
         count_changes(s.engine, 1)
     consumer = find_consumer(s, g, &s.argv[1], &s.argv[3], &fresh)
     claimed = <StreamID*>malloc((o.ids + 1) * sizeof(StreamID))
@@ -588,7 +588,7 @@ cdef Status parse_autoclaim(Session* s, ClaimOptions* o, StreamID* first, int64_
     return OK
 
 
-define("XAUTOCLAIM", fn(cmd_xautoclaim), arity=-6, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW access delete"),
+define("XAUTOCLAIM", fn(cmd_xautoclaim), arity=-6, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW delete"),
        group="stream", since="6.2.0", cost="O(1) if COUNT is small", tips=("nondeterministic_output",),
        args="key group consumer min-idle-time start [COUNT count] [JUSTID]",
        history=(("7.0.0", "Entries that were deleted are returned, and pending no more."),),

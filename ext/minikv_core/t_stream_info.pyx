@@ -1,6 +1,6 @@
 """XINFO: what there is to know of a stream, its groups and their consumers."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MIN, int64_t, uint32_t, uint64_t
 from minikv_core.arena cimport Arena
 from minikv_core.btree cimport TreeCursor, tree_next, tree_seek_rank
 from minikv_core.engine cimport LOADING, READONLY, STALE, Session
@@ -53,7 +53,7 @@ cdef void reply_progress(Output* o, const Stream* stream, const Group* g) noexce
     else:
         reply_int(o, g.entries_read)
     reply_text(o, b"lag")
-    if lag < 0:
+    if lag == INT64_MIN:
         reply_null(o)
     else:
         reply_int(o, lag)

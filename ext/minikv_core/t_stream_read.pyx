@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from minikv_core.arena cimport Arena, undo_note
 from minikv_core.blocking cimport WAIT_GONE, block_on_keys, parse_timeout, replace_argument
-from minikv_core.btree cimport TreeCursor, tree_next
+from minikv_core.btree cimport Tree, TreeCursor, tree_next
 from minikv_core.engine cimport BLOCKING, EVENT_STREAM, IS_BLOCKED, READONLY, WRITE, Engine, Session
 from minikv_core.keyspace cimport Found, LOOK_READ, key_hash, notify
 from minikv_core.output cimport Output
@@ -146,7 +146,8 @@ cdef Status parse_source(Session* s, const ReadOptions* o, uint32_t i, Source* s
     else:
         if not parse_id(s, arg, 0, &source.after):
             return FAILED
-        source.history = o.group != NULL
+        # the last ID of all stands for ">", too
+        source.history = o.group != NULL and (source.after.ms & source.after.seq) != <uint64_t>-1
     return OK
 
 
@@ -217,9 +218,10 @@ cdef Status give_new(Session* s, Source* source, bint noack) noexcept nogil:
     source.most = given
     source.ready = given != 0
     if given:
-        undo_note(a, c, sizeof(Consumer))
-        c.active_ms = e.now_ms
         count_changes(e, 1)
+        if not noack:
+            undo_note(a, c, sizeof(Consumer))
+            c.active_ms = e.now_ms
     return OK
 
 
@@ -233,23 +235,33 @@ cdef bint give(Arena* a, Group* g, Ref consumer, const StreamID* id, int64_t now
     return pending_add(a, g, consumer, id, now_ms, 1) != 0
 
 
+cdef void count_history(Session* s, Source* source) noexcept nogil:
+    """Let `most` say how much of what is pending with a consumer goes into the reply."""
+    cdef Tree* pending = &consumer_at(&s.engine.arena, source.consumer).pending
+    cdef TreeCursor cursor
+    cdef StreamID first, last
+    cdef uint64_t n = 0
+    behind(source, &first, &last)
+    if id_compare(&first, &last) <= 0:
+        pending_seek(&s.engine.arena, pending, &first, &cursor)
+        n = pending.count - cursor.rank
+    if n < source.most:
+        source.most = n
+    source.ready = True
+
+
 cdef void reply_history(Session* s, const Source* source) noexcept nogil:
     """What is pending with a consumer, behind an ID; of entries that were deleted, the ID alone."""
     cdef Engine* e = s.engine
     cdef Arena* a = &e.arena
-    cdef Consumer* c = consumer_at(a, source.consumer)
     cdef TreeCursor cursor
     cdef StreamWalk w
     cdef StreamID first, last
-    cdef uint64_t n = 0
+    cdef uint64_t n = source.most
     cdef Pending* p
     behind(source, &first, &last)
-    if id_compare(&first, &last) <= 0:
-        pending_seek(a, &c.pending, &first, &cursor)
-        n = c.pending.count - cursor.rank
-    if n > source.most:
-        n = source.most
     reply_array(&s.out, <int64_t>n)
+    pending_seek(a, &consumer_at(a, source.consumer).pending, &first, &cursor)
     while n:
         n -= 1
         p = pending_at(a, cursor.ref)
@@ -306,7 +318,7 @@ cdef Status read_sources(Session* s, const ReadOptions* o, Source* sources) noex
         if o.group != NULL and find_consumer(s, o, i, source) != OK:
             return FAILED
         if source.history:
-            source.ready = True
+            count_history(s, source)
         elif o.group != NULL:
             if give_new(s, source, o.noack) != OK:
                 return FAILED
@@ -348,7 +360,7 @@ cdef Status read_command(Session* s, bint grouped) noexcept nogil:
 
 define("XREAD", fn(cmd_xread), arity=-4, flags=READONLY | BLOCKING, keys=KeyWord("STREAMS", 1, -1, 1, 2, "RO access"),
        group="stream", since="5.0.0", cost="O(N), N entries returned",
-       args="[COUNT count] [BLOCK milliseconds] STREAMS key ... id ...",
+       args="[COUNT count] [BLOCK milliseconds] STREAMS <key ... id ...>",
        summary="Read what has come to streams since given entries, waiting for it if wanted.")
 cdef Status cmd_xread(Session* s) noexcept nogil:
     return read_command(s, False)
@@ -357,7 +369,7 @@ cdef Status cmd_xread(Session* s) noexcept nogil:
 define("XREADGROUP", fn(cmd_xreadgroup), arity=-7, flags=WRITE | BLOCKING,
        keys=KeyWord("STREAMS", 4, -1, 1, 2, "RO access"), group="stream", since="5.0.0",
        cost="O(N log P), N entries returned, P entries pending",
-       args="GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key ... id ...",
+       args="GROUP <group consumer> [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS <key ... id ...>",
        summary="Read what a group has not read yet, or what is pending with a consumer, waiting for it if wanted.")
 cdef Status cmd_xreadgroup(Session* s) noexcept nogil:
     return read_command(s, True)
