@@ -15,7 +15,7 @@ from minikv_core.keyspace cimport (
 )
 from minikv_core.member cimport SCORED_KEY, member_key, member_score
 from minikv_core.memory cimport likely
-from minikv_core.numbers cimport DOUBLE_CHARS, format_double, parse_double, parse_int
+from minikv_core.numbers cimport format_double, parse_double, parse_int
 from minikv_core.registry cimport fn
 from minikv_core.reply cimport (
     reply_array, reply_bulk, reply_bulk_int, reply_double, reply_int, reply_null, reply_null_array,
@@ -32,6 +32,7 @@ from minikv_core.registry import KeySpec, define
 
 cdef enum:
     FEW = 16                # pairs of ZADD whose scores need no memory of their own
+    TEXT = 40               # bytes for a double as text, DOUBLE_CHARS and some
 
 cdef enum AddFlag:
     ADD_NX = 1              # only new members
@@ -310,7 +311,7 @@ cdef Status cmd_zrevrank(Session* s) noexcept nogil:
 
 cdef void reply_scanned(Session* s, const Slice* member, double score) noexcept nogil:
     """Scores are text here, in either protocol."""
-    cdef char text[DOUBLE_CHARS]
+    cdef char text[TEXT]
     reply_bulk(&s.out, member.ptr, member.len)
     reply_bulk(&s.out, text, format_double(text, score))
 
