@@ -12,6 +12,7 @@ are searched from end to end (FORM_PACKED) or by halving (FORM_INTSET).
 from libc.stdint cimport UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort
 from libc.string cimport memcpy
+from minikv_core.ahead cimport prefetch_ahead
 from minikv_core.arena cimport Arena, arena_alloc, arena_at, arena_free, arena_size, undo_note
 from minikv_core.engine cimport (
     DENYOOM, FAST, READONLY, WRITE, EVENT_GENERIC, EVENT_NEW, EVENT_SET, Database, Engine, Session,
@@ -583,6 +584,7 @@ cdef Status cmd_sadd(Session* s) noexcept nogil:
             i += 1
             continue
         t = set_table(e, f.entry)
+        prefetch_ahead(s, t, 2)
         n = hash_members(e, t, &s.argv[i], s.argc - i, hashes)
         for j in range(n):
             status = table_add_member(e, t, hashes[j], &s.argv[i + j])
@@ -633,6 +635,7 @@ cdef Status cmd_srem(Session* s) noexcept nogil:
             i += 1
             continue
         t = set_table(e, f.entry)
+        prefetch_ahead(s, t, 2)
         n = hash_members(e, t, &s.argv[i], s.argc - i, hashes)
         for j in range(n):
             removed += table_drop_member(e, t, hashes[j], &s.argv[i + j]) == OK
@@ -712,6 +715,8 @@ cdef Status cmd_sismember(Session* s) noexcept nogil:
     elif not is_set(f.entry):
         return fail_wrong_type(s)
     else:
+        if entry_form(f.entry) == FORM_LARGE:
+            prefetch_ahead(s, set_table(s.engine, f.entry), 2)
         reply_int(&s.out, set_has(s.engine, f.entry, &s.argv[2]))
     return OK
 
