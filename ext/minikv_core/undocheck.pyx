@@ -12,15 +12,20 @@ from minikv_core.arena cimport (
     CHUNK, CHUNK_SLAB, PAGE, Arena, ArenaHeader, Chunk, arena_at, arena_check, arena_free_now, arena_size,
     later_frees,
 )
+from minikv_core.btree cimport (
+    Tree, TreeCursor, TreeNode, node_branches, tree_check, tree_next, tree_node_bytes, tree_seek_rank,
+)
 from minikv_core.engine cimport Database, Engine, Root
 from minikv_core.entry cimport (
-    BLOCK_HEADER, Block, Entry, EntryView, entry_bytes, entry_expiry, entry_view,
+    BLOCK_HEADER, Block, Entry, EntryView, entry_bytes, entry_expiry, entry_root, entry_view,
 )
 from minikv_core.handle cimport EngineHandle
 from minikv_core.lazyfree cimport FreeNode
 from minikv_core.memory cimport ctz, load_u32
+from minikv_core.stream cimport Stream, StreamBlock, StreamID, StreamWalk, stream_next, stream_rows, stream_seek
+from minikv_core.stream_group cimport Consumer, Group, Pending, consumer_at, group_at, name_ref, pending_at
 from minikv_core.table cimport ALL_SLOTS, BUCKETS, Bucket, Segment, Table, match_tags, table_check, table_next_segment
-from minikv_core.types cimport FORM_BLOCK, OK, Ref
+from minikv_core.types cimport FORM_BLOCK, FORM_LARGE, OK, Ref, STREAM
 from minikv_core.undo cimport undo_commit, undo_open, undo_rollback
 
 cdef enum:
@@ -159,7 +164,10 @@ cdef class UndoCheck:
         while ref:
             node = <FreeNode*>arena_at(self.arena, ref)
             add(objects, ref, sizeof(FreeNode), False)
-            self.walk_table(&node.table, node.position, objects, holders)
+            if node.root == 0:
+                self.walk_table(&node.table, node.position, objects, holders)
+            elif node.kind == STREAM:
+                self.walk_stream(node.root, objects, False)
             ref = node.next
         for ref, n in holders.items():
             assert (<Block*>arena_at(self.arena, ref)).holders == n, f"block {ref} has {n} holders"
@@ -204,6 +212,86 @@ cdef class UndoCheck:
             if block not in holders:
                 add(objects, block, BLOCK_HEADER + load_u32(v.value + 4), False)
             holders[block] = holders.get(block, 0) + 1
+        elif v.form == FORM_LARGE and v.kind == STREAM:
+            self.walk_stream(entry_root(entry), objects, True)
+
+    cdef walk_tree(self, Ref node, uint32_t level, dict objects):
+        """The nodes of a tree; its objects are told of elsewhere."""
+        cdef TreeNode* n = <TreeNode*>arena_at(self.arena, node)
+        cdef uint32_t i
+        assert n.level == level
+        add(objects, node, tree_node_bytes(n), False)
+        if level:
+            for i in range(n.count):
+                self.walk_tree(node_branches(n)[i].child, level - 1, objects)
+
+    # ------------------------------------------------------------ streams
+
+    cdef walk_stream(self, Ref root, dict objects, bint whole):
+        """whole    it is not one that is being freed: all of it fits together"""
+        cdef Stream* s = <Stream*>arena_at(self.arena, root)
+        cdef StreamBlock* row
+        cdef StreamWalk w
+        cdef StreamID low, high
+        cdef uint32_t i
+        add(objects, root, sizeof(Stream), False)
+        if s.directory:
+            add(objects, s.directory, (s.start + s.blocks) * sizeof(StreamBlock), False)
+        for i in range(s.blocks):
+            row = &stream_rows(self.arena, s)[i]
+            assert 0 < row.live <= row.total
+            add(objects, row.block, row.used, False)
+        if s.groups.refs:
+            add(objects, s.groups.refs, s.groups.count * sizeof(Ref), False)
+        for i in range(s.groups.count):
+            self.walk_group(name_ref(self.arena, &s.groups, i), objects, whole)
+        if not whole:
+            return
+        low.ms = low.seq = 0
+        high.ms = high.seq = <uint64_t>-1
+        for reverse in (False, True):
+            ids = []
+            lives = [0] * s.blocks
+            stream_seek(self.arena, s, &low, &high, reverse, &w)
+            while stream_next(&w):
+                lives[w.index] += 1
+                ids.append((w.id.ms, w.id.seq))
+            assert ids == sorted(set(ids), reverse=reverse)
+            assert <uint64_t>len(ids) == s.length and lives == [stream_rows(self.arena, s)[i].live for i in range(s.blocks)]
+            assert (s.first.ms, s.first.seq) == min(ids, default=(0, 0))
+            assert not ids or max(ids) <= (s.last.ms, s.last.seq)
+
+    cdef walk_group(self, Ref ref, dict objects, bint whole):
+        cdef Group* g = group_at(self.arena, ref)
+        cdef Consumer* c
+        cdef TreeCursor cursor
+        cdef uint32_t i
+        cdef dict owners = {}
+        add(objects, ref, g.named.header + g.named.name_len, False)
+        if g.pending.top:
+            self.walk_tree(g.pending.top, g.pending.levels - 1, objects)
+        if g.consumers.refs:
+            add(objects, g.consumers.refs, g.consumers.count * sizeof(Ref), False)
+        tree_seek_rank(self.arena, &g.pending, 0, &cursor)
+        while cursor.ref:
+            add(objects, cursor.ref, sizeof(Pending), False)
+            owners[cursor.ref] = pending_at(self.arena, cursor.ref).consumer
+            tree_next(self.arena, &cursor)
+        assert <uint64_t>len(owners) == g.pending.count
+        for i in range(g.consumers.count):
+            ref = name_ref(self.arena, &g.consumers, i)
+            c = consumer_at(self.arena, ref)
+            add(objects, ref, c.named.header + c.named.name_len, False)
+            if c.pending.top:
+                self.walk_tree(c.pending.top, c.pending.levels - 1, objects)
+            if not whole:
+                continue
+            assert tree_check(self.arena, &c.pending) == 0
+            tree_seek_rank(self.arena, &c.pending, 0, &cursor)
+            while cursor.ref:
+                assert owners.pop(cursor.ref) == ref
+                tree_next(self.arena, &cursor)
+        assert not whole or (not owners and tree_check(self.arena, &g.pending) == 0)
 
 
 cdef add(dict objects, Ref ref, size_t length, bint is_entry):
