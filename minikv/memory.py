@@ -25,7 +25,7 @@ class MemoryFigures:
         self.peak_time: int = figures["peak_ms"] // 1000  # Unix time, s
         self.clients: int = figures["clients"]
         self.tables: int = figures["tables"]
-        self.keys = sum(keys for keys, _, _ in keyspace.values())  # count
+        self.keys = sum(keys for keys, *_ in keyspace.values())  # count
         self.allocated: int = figures["arena_used"]
         self.active = self.allocated + figures["arena_slack"]
         self.resident = max(figures["arena_resident"], self.active)

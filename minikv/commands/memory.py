@@ -67,7 +67,7 @@ def memory_stats(session: Session) -> dict[str, object]:
         "script.VMs": 0,
         **{
             f"db.{index}": {"overhead.hashtable.main": table, "overhead.hashtable.expires": 0}
-            for index, (_, _, table) in keyspace.items()
+            for index, (_, _, table, _) in keyspace.items()
         },
         "overhead.db.hashtable.lut": figures.tables,
         "overhead.db.hashtable.rehashing": 0,
