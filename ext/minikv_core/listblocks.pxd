@@ -2,7 +2,7 @@
 #
 #   root        counts, and which rows of the directory are in use
 #   directory   rows {block, elements}: a deque in one array, which doubles when it is full
-#   block       [start | end | free | elements | free]
+#   block       [start | end | room | free | elements | free]
 #   element     a packed element (packed.pxd), then its length: the last byte has the lowest 7 bits, and
 #               bit 7 of a byte says that the byte in front of it has 7 more
 #
@@ -20,11 +20,12 @@ from minikv_core.packed cimport Item, packed_next
 from minikv_core.types cimport Ref, Status
 
 cdef enum:
-    HEAD = 8                    # bytes of a BlockHead
+    HEAD = 12                   # bytes of a BlockHead
 
 cdef struct BlockHead:          # begins a block
     uint32_t start              # bytes from the block's start to the first element
     uint32_t end                # ... and behind the last
+    uint32_t room               # bytes of the object
 
 cdef struct BlockRow:           # a row of the directory
     Ref      block

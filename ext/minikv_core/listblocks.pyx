@@ -1,6 +1,6 @@
 """Blocks of elements: how a long list grows, shrinks and changes in its middle. See listblocks.pxd."""
 
-from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport UINT32_MAX, UINT64_MAX, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
 from minikv_core.arena cimport (
     Arena, arena_alloc, arena_at, arena_check, arena_close, arena_free, arena_open, arena_size, undo_note,
@@ -122,6 +122,11 @@ cdef inline size_t block_room(size_t used, const ListLimit* limit) noexcept nogi
     return min(room, <size_t>limit.bytes)
 
 
+cdef inline uint32_t room_of(const Arena* a, Ref block) noexcept nogil:
+    """Bytes of a new block that can be used, as BlockHead keeps them."""
+    return <uint32_t>min(arena_size(a, block), <size_t>UINT32_MAX)
+
+
 cdef inline bint takes(const Arena* a, const BlockRow* row, const ListLimit* limit, uint32_t n) noexcept nogil:
     """Whether another element of n bytes may be in a block."""
     return <uint64_t>block_used(a, row) + n + HEAD <= limit.bytes and row.count < limit.count
@@ -146,9 +151,10 @@ cdef char* add_block(Arena* a, ListRoot* root, const ListLimit* limit, uint32_t 
     row.block = ref
     row.count = count
     head = block_head(a, row)
+    head.room = room_of(a, ref)
     head.start = HEAD
     if to_head and used + HEAD < limit.bytes:
-        head.start = <uint32_t>arena_size(a, ref) - used
+        head.start = head.room - used
     head.end = head.start + used
     return <char*>head + head.start
 
@@ -166,7 +172,7 @@ cdef char* block_splice(Arena* a, BlockRow* row, const ListLimit* limit, uint32_
     cdef uint32_t start = head.start, end = head.end
     cdef uint32_t behind = end - start - at - removed
     cdef uint32_t used = at + inserted + behind
-    cdef size_t need = <size_t>used + HEAD, room = arena_size(a, row.block)
+    cdef size_t need = <size_t>used + HEAD, room = head.room
     cdef uint32_t to = HEAD
     cdef Ref ref = 0
     cdef char* moved
@@ -175,8 +181,9 @@ cdef char* block_splice(Arena* a, BlockRow* row, const ListLimit* limit, uint32_
         if ref == 0 and need > room:
             return NULL
     if ref:
+        room = room_of(a, ref)
         if at == 0 and behind and need < limit.bytes:
-            to = <uint32_t>arena_size(a, ref) - used
+            to = <uint32_t>room - used
         moved = arena_at(a, ref)
         memcpy(moved + to, base + start, at)
         memcpy(moved + to + at + inserted, base + start + at + removed, behind)
@@ -186,6 +193,7 @@ cdef char* block_splice(Arena* a, BlockRow* row, const ListLimit* limit, uint32_
         head = <BlockHead*>moved
         head.start = to
         head.end = to + used
+        head.room = <uint32_t>room
         return moved + to + at
     if at < behind:
         if start + removed >= HEAD + inserted:
@@ -356,7 +364,7 @@ cdef Status blocks_push(Arena* a, ListRoot* root, const ListLimit* limit, const 
                 head.start -= n
                 p = <char*>head + head.start
                 undo_note(a, p, n)
-            elif not at_head and head.end + n <= arena_size(a, row.block):
+            elif not at_head and <uint64_t>head.end + n <= head.room:
                 p = <char*>head + head.end
                 undo_note(a, p, n)
                 head.end += n
@@ -709,7 +717,7 @@ cdef class BlockList:
         for i in range(root.blocks):
             row = block_row(&self.arena, root, i)
             head = block_head(&self.arena, row)
-            assert HEAD <= head.start < head.end <= arena_size(&self.arena, row.block)
+            assert HEAD <= head.start < head.end <= head.room == arena_size(&self.arena, row.block)
             p = <char*>head + head.start
             n = 0
             while p < <char*>head + head.end:
