@@ -91,8 +91,13 @@ cdef uint64_t geohash_encode(const Point* p) noexcept nogil:
 cdef void geohash_decode(double score, Point* p) noexcept nogil:
     cdef Cell c
     cdef Area area
-    # any score can be in a sorted set
-    cdef uint64_t hash = <uint64_t><int64_t>score if fabs(score) < 9.2e18 else 0
+    cdef uint64_t hash
+    if fabs(score) < 9.2e18:
+        hash = <uint64_t><int64_t>score
+    elif score < 0:         # any score can be in a sorted set; these mean what they do on Redis
+        hash = <uint64_t>1 << 63
+    else:
+        hash = <uint64_t>score if score < 1.8e19 else 0
     c.lat = gather_bits(hash)
     c.lon = gather_bits(hash >> 1)
     c.step = GEO_STEPS
