@@ -21,11 +21,12 @@ from minikv_core.entry cimport (
 )
 from minikv_core.handle cimport EngineHandle
 from minikv_core.lazyfree cimport FreeNode
+from minikv_core.listblocks cimport BlockHead, BlockRow, ListRoot, block_head, block_row, element_next
 from minikv_core.memory cimport ctz, load_u32
 from minikv_core.stream cimport Stream, StreamBlock, StreamID, StreamWalk, stream_next, stream_rows, stream_seek
 from minikv_core.stream_group cimport Consumer, Group, Pending, consumer_at, group_at, name_ref, pending_at
 from minikv_core.table cimport ALL_SLOTS, BUCKETS, Bucket, Segment, Table, match_tags, table_check, table_next_segment
-from minikv_core.types cimport FORM_BLOCK, FORM_LARGE, OK, Ref, STREAM
+from minikv_core.types cimport FORM_BLOCK, FORM_LARGE, LIST, OK, Ref, STREAM
 from minikv_core.undo cimport undo_commit, undo_open, undo_rollback
 
 cdef enum:
@@ -166,6 +167,8 @@ cdef class UndoCheck:
             add(objects, ref, sizeof(FreeNode), False)
             if node.root == 0:
                 self.walk_table(&node.table, node.position, objects, holders)
+            elif node.kind == LIST:
+                self.walk_list(node.root, node.position, objects)
             elif node.kind == STREAM:
                 self.walk_stream(node.root, objects, False)
             ref = node.next
@@ -212,8 +215,34 @@ cdef class UndoCheck:
             if block not in holders:
                 add(objects, block, BLOCK_HEADER + load_u32(v.value + 4), False)
             holders[block] = holders.get(block, 0) + 1
+        elif v.form == FORM_LARGE and v.kind == LIST:
+            self.walk_list(entry_root(entry), 0, objects)
         elif v.form == FORM_LARGE and v.kind == STREAM:
             self.walk_stream(entry_root(entry), objects, True)
+
+    cdef walk_list(self, Ref ref, uint64_t freed, dict objects):
+        """freed    blocks that are gone"""
+        cdef ListRoot* root = <ListRoot*>arena_at(self.arena, ref)
+        cdef BlockRow* row
+        cdef BlockHead* head
+        cdef char* p
+        cdef uint32_t i
+        cdef uint64_t count = 0, elements
+        add(objects, ref, sizeof(ListRoot), False)
+        if root.directory:
+            add(objects, root.directory, (root.first + root.blocks) * sizeof(BlockRow), False)
+        for i in range(<uint32_t>freed, root.blocks):
+            row = block_row(self.arena, root, i)
+            head = block_head(self.arena, row)
+            add(objects, row.block, head.end, False)
+            elements = 0
+            p = <char*>head + head.start
+            while p < <char*>head + head.end:
+                p = element_next(p)
+                elements += 1
+            assert p == <char*>head + head.end and elements == row.count
+            count += elements
+        assert freed or count == root.count
 
     cdef walk_tree(self, Ref node, uint32_t level, dict objects):
         """The nodes of a tree; its objects are told of elsewhere."""
