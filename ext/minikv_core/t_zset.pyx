@@ -5,7 +5,7 @@ member, score, member, score, ... in order of score, then bytes. From then on, a
 is FORM_LARGE: a root object (Zset) with a table that finds a member's object by its bytes, and a tree
 that keeps the objects in order. The objects hold the scores (member.pxd, SCORED_KEY).
 
-A score is any double but NaN. Both zeros are one score; which of them a member shows is the first it got.
+A score is any double but NaN. Both zeros are one score; -0 is kept in large sets only, as in Redis.
 """
 
 from libc.stddef cimport size_t
@@ -122,6 +122,11 @@ cdef const char* pair_of(const Packed* pairs, const Slice* member, uint64_t* ran
     return NULL
 
 
+cdef inline void item_of_score(Item* item, double score) noexcept nogil:
+    """Packed sets know one zero, as Redis's do."""
+    item_of_double(item, score + 0.0)
+
+
 cdef inline char* write_pair(char* to, const Item* member, const Item* score) noexcept nogil:
     return packed_write(packed_write(to, member), score)
 
@@ -134,7 +139,7 @@ cdef Status move_pair(Engine* e, Found* f, const Packed* pairs, const char* old,
     cdef char* base
     to = <uint32_t>(pair_place(pairs, score, member) - pairs.start)
     item_of_bytes(&m, member.ptr, member.len)
-    item_of_double(&s, score)
+    item_of_score(&s, score)
     n = m.bytes + s.bytes
     base = value_splice(e, f, from_, length, n)
     if base == NULL:
@@ -171,7 +176,7 @@ cdef Status put_packed(Engine* e, Database* db, const Slice* key, Found* f, cons
             return NO_MEMORY
         return put_large(e, zset_root(e, f.entry), member, score, had)
     item_of_bytes(&m, member.ptr, member.len)
-    item_of_double(&s, score)
+    item_of_score(&s, score)
     p = pair_place(&pairs, score, member)
     to = value_splice(e, f, <uint32_t>(p - pairs.start), 0, m.bytes + s.bytes)
     if to == NULL:
@@ -624,7 +629,7 @@ cdef Status put_first(Engine* e, Database* db, const Slice* key, Found* f, const
     cdef Ref root
     if fits(e, 1, member.len):
         item_of_bytes(&m, member.ptr, member.len)
-        item_of_double(&s, score)
+        item_of_score(&s, score)
         payload = place_value(e, db, key, f, ZSET, FORM_PACKED, m.bytes + s.bytes, -1)
         if payload == NULL:
             return NO_MEMORY
@@ -745,14 +750,14 @@ cdef Status store_packed(Engine* e, Database* db, const Slice* key, Found* f, co
     cdef char* payload
     for i in range(list.count):
         item_of_bytes(&m, list.items[i].ptr, list.items[i].len)
-        item_of_double(&s, list.items[i].score)
+        item_of_score(&s, list.items[i].score)
         bytes += m.bytes + s.bytes
     made = p = <char*>malloc(bytes)
     if made == NULL:
         return NO_MEMORY
     for i in range(list.count):
         item_of_bytes(&m, list.items[i].ptr, list.items[i].len)
-        item_of_double(&s, list.items[i].score)
+        item_of_score(&s, list.items[i].score)
         p = write_pair(p, &m, &s)
     payload = place_value(e, db, key, f, ZSET, FORM_PACKED, <uint32_t>bytes, -1)
     if payload != NULL:

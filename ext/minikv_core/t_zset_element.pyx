@@ -6,7 +6,9 @@ that was the last member.
 
 from libc.math cimport isnan
 from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
+from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memchr
 from minikv_core.arena cimport arena_at
 from minikv_core.engine cimport DENYOOM, EVENT_NEW, EVENT_ZSET, FAST, READONLY, WRITE, Engine, Session
 from minikv_core.entry cimport Entry, entry_form
@@ -63,34 +65,31 @@ cdef int add_flag(const Slice* word) noexcept nogil:
 
 
 cdef Status add_member(Session* s, const Slice* key, Found* f, const Slice* member, double* score, int flags,
-                       bint* acted) noexcept nogil:
+                       bint* held) noexcept nogil:
     """Add one member or change its score, under conditions.
 
     score    in: as given; out: what the member has now
-    acted    whether it was added or changed; with ADD_INCR: whether the conditions held
-    returns  OK new, EXISTS, MISSING (and is to stay so), NO_MEMORY; FAILED after an error reply
+    held     whether the conditions did
+    returns  OK new; EXISTS with another score; MISSING nothing to change; NO_MEMORY; FAILED after an error reply
     """
     cdef Engine* e = s.engine
     cdef double had = 0.0
     cdef Status status
     cdef bint there
+    held[0] = True
     if flags & (ADD_NX | ADD_XX | ADD_GT | ADD_LT | ADD_INCR):
         there = f.entry != NULL and zset_score(e, f.entry, member, &had)
-        acted[0] = False
-        if flags & (ADD_NX if there else ADD_XX):
-            return EXISTS if there else MISSING
-        if there and flags & ADD_INCR:
+        if there and flags & ADD_INCR and not flags & ADD_NX:
             score[0] += had
             if isnan(score[0]):
                 return fail(s, b"ERR resulting score is not a number (NaN)")
-        if there and ((flags & ADD_GT and score[0] <= had) or (flags & ADD_LT and score[0] >= had)):
-            return EXISTS
-        if there and score[0] == had:
-            acted[0] = flags & ADD_INCR != 0
-            return EXISTS
+        held[0] = not (flags & (ADD_NX if there else ADD_XX)
+                       or (there and flags & ADD_GT and score[0] <= had)
+                       or (there and flags & ADD_LT and score[0] >= had))
+        if not held[0]:
+            return MISSING
     status = zset_exchange(e, s.db, key, f, member, score[0], &had)
-    acted[0] = status == OK or (status == EXISTS and (had != score[0]))
-    return status
+    return MISSING if status == EXISTS and had == score[0] else status
 
 
 cdef Status add_members(Session* s, int flags, uint32_t at, uint32_t count, const double* scores) noexcept nogil:
@@ -101,7 +100,7 @@ cdef Status add_members(Session* s, int flags, uint32_t at, uint32_t count, cons
     cdef uint32_t i, longest = 0, added = 0, changed = 0
     cdef Status status = OK
     cdef double score = 0.0
-    cdef bint fresh, acted = False
+    cdef bint fresh, held = False
     if find_zset(s, 1, LOOK_WRITE, &f) != OK:
         return FAILED
     fresh = f.entry == NULL
@@ -112,11 +111,11 @@ cdef Status add_members(Session* s, int flags, uint32_t at, uint32_t count, cons
             return fail_status(s, NO_MEMORY)
         for i in range(count):
             score = scores[i]
-            status = add_member(s, key, &f, &s.argv[at + 2 * i + 1], &score, flags, &acted)
+            status = add_member(s, key, &f, &s.argv[at + 2 * i + 1], &score, flags, &held)
             if status == NO_MEMORY or status == FAILED:
                 break
             added += status == OK
-            changed += acted and status == EXISTS
+            changed += status == EXISTS
         if fresh and added == 0 and f.entry != NULL:    # no memory for the first member
             remove_key(e, s.db, &f, False)
     if added or changed:
@@ -130,7 +129,7 @@ cdef Status add_members(Session* s, int flags, uint32_t at, uint32_t count, cons
         return FAILED
     if not flags & ADD_INCR:
         reply_int(&s.out, added + changed if flags & ADD_CH else added)
-    elif acted:
+    elif held:
         reply_double(&s.out, score)
     else:
         reply_null(&s.out)
@@ -309,11 +308,21 @@ cdef Status cmd_zrevrank(Session* s) noexcept nogil:
 
 # ---------------------------------------------------------------- ZSCAN
 
-cdef void reply_scanned(Session* s, const Slice* member, double score) noexcept nogil:
-    """Scores are text here, in either protocol."""
+cdef void reply_scanned(Session* s, const Slice* member, double score, bint packed) noexcept nogil:
+    """Scores are text here, in either protocol; Redis writes 17 digits of those of large sets."""
     cdef char text[TEXT]
+    cdef uint32_t n
     reply_bulk(&s.out, member.ptr, member.len)
-    reply_bulk(&s.out, text, format_double(text, score))
+    n = format_double(text, score) if packed else format_digits(text, score)
+    reply_bulk(&s.out, text, n)
+
+
+cdef uint32_t format_digits(char* text, double score) noexcept nogil:
+    cdef int n = snprintf(text, TEXT, b"%.17g", score)
+    cdef char* comma = <char*>memchr(text, c',', n)
+    if comma != NULL:           # the process has a locale
+        comma[0] = c'.'
+    return <uint32_t>n
 
 
 cdef void scan_packed(Session* s, Entry* entry, const ScanOptions* options) noexcept nogil:
@@ -331,7 +340,7 @@ cdef void scan_packed(Session* s, Entry* entry, const ScanOptions* options) noex
     zset_walk_begin(s.engine, entry, &w)
     while zset_walk_next(&w, &member, &score):
         if scan_wanted(options, member.ptr, member.len):
-            reply_scanned(s, &member, score)
+            reply_scanned(s, &member, score, True)
 
 
 define("ZSCAN", fn(cmd_zscan), arity=-3, flags=READONLY, keys=KeySpec(1, 1, 1, "RO access"), group="sorted-set",
@@ -370,7 +379,7 @@ cdef Status cmd_zscan(Session* s) noexcept nogil:
     for i in range(wanted):
         m = arena_at(&s.engine.arena, found.refs[i])
         member.ptr = member_key(m, SCORED_KEY, &member.len)
-        reply_scanned(s, &member, member_score(m))
+        reply_scanned(s, &member, member_score(m), False)
     free(found.refs)
     return OK
 
@@ -449,9 +458,12 @@ cdef Status cmd_zrandmember(Session* s) noexcept nogil:
     if s.argc > 2:
         if not parse_int(s.argv[2].ptr, s.argv[2].len, &count):
             return fail(s, b"ERR value is not an integer or out of range")
+        if count < -INT64_MAX:
+            return fail(s, b"ERR value is out of range, value must between -9223372036854775807 and "
+                        b"9223372036854775807")
         if s.argc > 4 or (with_scores and not is_word(&s.argv[3], b"withscores")):
             return fail_syntax(s)
-        if count < -INT64_MAX or (with_scores and not -(INT64_MAX // 2) <= count <= INT64_MAX // 2):
+        if with_scores and not -(INT64_MAX // 2) <= count <= INT64_MAX // 2:
             return fail(s, b"ERR value is out of range")
     if find_zset(s, 1, LOOK_READ, &f) != OK:
         return FAILED

@@ -172,7 +172,7 @@ define("BZMPOP", fn(cmd_bzmpop), arity=-5, flags=WRITE | BLOCKING, keys=KeyNum(2
        group="sorted-set", since="7.0.0",
        cost="O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted "
             "set, and M being the number of elements popped.",
-       args="timeout numkeys key [key ...] <MIN|MAX> [COUNT count]",
+       args="timeout:double numkeys key [key ...] <MIN|MAX> [COUNT count]",
        summary="Removes and returns members with the lowest or highest scores from the first of several keys that "
                "has any, waiting for one to come.")
 cdef Status cmd_bzmpop(Session* s) noexcept nogil:
@@ -180,9 +180,9 @@ cdef Status cmd_bzmpop(Session* s) noexcept nogil:
     cdef uint32_t at = 0
     cdef Found f
     cdef Pop p
-    if not parse_timeout(s, &s.argv[1], False, &deadline_ms):
+    if parse_pop(s, 2, &p) != OK or not parse_timeout(s, &s.argv[1], False, &deadline_ms):
         return FAILED
-    if parse_pop(s, 2, &p) != OK or first_filled(s, p.first, p.count, &f, &at) != OK:
+    if first_filled(s, p.first, p.count, &f, &at) != OK:
         return FAILED
     if f.entry == NULL:
         return block_on_keys(s, p.first, p.count, ZSET, 0, deadline_ms)
@@ -205,7 +205,7 @@ cdef Status pop_or_wait(Session* s, bint highest) noexcept nogil:
 
 define("BZPOPMIN", fn(cmd_bzpopmin), arity=-3, flags=WRITE | FAST | BLOCKING,
        keys=KeySpec(1, -2, 1, "RW access delete"), group="sorted-set", since="5.0.0",
-       cost="O(log(N)) with N being the number of elements in the sorted set.", args="key [key ...] timeout",
+       cost="O(log(N)) with N being the number of elements in the sorted set.", args="key [key ...] timeout:double",
        history=(("6.0.0", "`timeout` may have a fraction."),),
        summary="Removes and returns the member with the lowest score from the first of several keys that has any, "
                "waiting for one to come.")
@@ -215,7 +215,7 @@ cdef Status cmd_bzpopmin(Session* s) noexcept nogil:
 
 define("BZPOPMAX", fn(cmd_bzpopmax), arity=-3, flags=WRITE | FAST | BLOCKING,
        keys=KeySpec(1, -2, 1, "RW access delete"), group="sorted-set", since="5.0.0",
-       cost="O(log(N)) with N being the number of elements in the sorted set.", args="key [key ...] timeout",
+       cost="O(log(N)) with N being the number of elements in the sorted set.", args="key [key ...] timeout:double",
        history=(("6.0.0", "`timeout` may have a fraction."),),
        summary="Removes and returns the member with the highest score from the first of several keys that has any, "
                "waiting for one to come.")

@@ -4,7 +4,9 @@ Every range becomes a span of ranks [first, last) first: that is its length, LIM
 what is left is walked, in either direction, or removed.
 """
 
+from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memchr
 from minikv_core.engine cimport DENYOOM, EVENT_ZSET, FAST, READONLY, WRITE, Engine, Session
 from minikv_core.entry cimport Entry
 from minikv_core.keyspace cimport LOOK_READ, LOOK_WRITE, Found, notify, signal_modified
@@ -20,6 +22,9 @@ from minikv_core.t_zset cimport (
 from minikv_core.types cimport FAILED, OK, Slice, Status
 
 from minikv_core.registry import KeySpec, define
+
+cdef enum:
+    EXPONENT_MAX = 1 << 30  # larger ones of bounds count as this
 
 cdef enum RangeKind:
     BY_RANK = 0
@@ -45,10 +50,57 @@ cdef struct Range:
 
 # ---------------------------------------------------------------- reading ranges
 
+cdef bint parse_extreme(const char* p, const char* end, double* value) noexcept nogil:
+    """Read a decimal number that is too large or too small for a double: as infinity, or as zero."""
+    cdef bint minus = p < end and p[0] == c'-', behind = False, started = False
+    cdef int64_t point = 0, exponent = 0, sign = 1
+    cdef uint32_t digits = 0
+    if p < end and (minus or p[0] == c'+'):
+        p += 1
+    while p < end and (c'0' <= p[0] <= c'9' or (p[0] == c'.' and not behind)):
+        if p[0] == c'.':
+            behind = True
+        else:
+            started = started or p[0] != c'0'
+            point += (1 if started else 0) if not behind else (0 if started else -1)
+            digits = 1
+        p += 1
+    if p < end and digits and (p[0] == c'e' or p[0] == c'E'):
+        p += 1
+        digits = 0
+        if p < end and (p[0] == c'-' or p[0] == c'+'):
+            sign = -1 if p[0] == c'-' else 1
+            p += 1
+        while p < end and c'0' <= p[0] <= c'9':
+            exponent = min(exponent * 10 + (p[0] - c'0'), <int64_t>EXPONENT_MAX)
+            digits = 1
+            p += 1
+    value[0] = INFINITY if started and point + sign * exponent > 0 else 0.0
+    if minus:
+        value[0] = -value[0]
+    return p == end and digits != 0
+
+
 cdef bint parse_bound(const Slice* arg, double* score, bint* open) noexcept nogil:
-    """Read a bound of a range of scores: a number, with "(" in front if it is not part of the range."""
-    open[0] = arg.len > 0 and arg.ptr[0] == c'('
-    return parse_double(arg.ptr + open[0], arg.len - open[0], score)
+    """Read a bound of a range of scores: a number, with "(" in front if it is not part of the range.
+
+    Other than a score it may be too large for a double, or empty, which is zero; it ends at a zero byte;
+    and it is not hexadecimal.
+    """
+    cdef const char* p = arg.ptr
+    cdef const char* end = p + arg.len
+    cdef const char* zero = <const char*>memchr(p, 0, arg.len) if arg.len else NULL
+    if zero != NULL:
+        end = zero
+    open[0] = p < end and p[0] == c'('
+    if open[0]:
+        p += 1
+    score[0] = 0.0
+    if p == end:
+        return True
+    if memchr(p, c'x', end - p) != NULL or memchr(p, c'X', end - p) != NULL:
+        return False
+    return parse_double(p, end - p, score) or parse_extreme(p, end, score)
 
 
 cdef bint parse_lex(const Slice* arg, LexKind* kind, Slice* bound) noexcept nogil:
@@ -217,7 +269,7 @@ cdef Status cmd_zrange(Session* s) noexcept nogil:
 define("ZREVRANGE", fn(cmd_zrevrange), arity=-4, flags=READONLY, keys=KeySpec(1, 1, 1, "RO access"),
        group="sorted-set", since="1.2.0",
        cost="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.",
-       args="key start stop [WITHSCORES]", deprecated_since="6.2.0", replaced_by="`ZRANGE` with the `REV` argument",
+       args="key start:integer stop:integer [WITHSCORES]", deprecated_since="6.2.0", replaced_by="`ZRANGE` with the `REV` argument",
        summary="Returns the members within a range of ranks counted from the highest score.")
 cdef Status cmd_zrevrange(Session* s) noexcept nogil:
     return reply_range(s, BY_RANK, BACKWARDS)
@@ -228,7 +280,7 @@ define("ZRANGEBYSCORE", fn(cmd_zrangebyscore), arity=-4, flags=READONLY, keys=Ke
        cost="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being "
             "returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it "
             "O(log(N)).",
-       args="key min max [WITHSCORES] [LIMIT offset count]", history=(("2.0.0", "Option `WITHSCORES`."),),
+       args="key min:double max:double [WITHSCORES] [LIMIT offset count]", history=(("2.0.0", "Option `WITHSCORES`."),),
        deprecated_since="6.2.0", replaced_by="`ZRANGE` with the `BYSCORE` argument",
        summary="Returns the members within a range of scores.")
 cdef Status cmd_zrangebyscore(Session* s) noexcept nogil:
@@ -240,7 +292,7 @@ define("ZREVRANGEBYSCORE", fn(cmd_zrevrangebyscore), arity=-4, flags=READONLY, k
        cost="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being "
             "returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it "
             "O(log(N)).",
-       args="key max min [WITHSCORES] [LIMIT offset count]", history=(("2.1.6", "Bounds may be open."),),
+       args="key max:double min:double [WITHSCORES] [LIMIT offset count]", history=(("2.1.6", "Bounds may be open."),),
        deprecated_since="6.2.0", replaced_by="`ZRANGE` with the `REV` and `BYSCORE` arguments",
        summary="Returns the members within a range of scores, the highest first.")
 cdef Status cmd_zrevrangebyscore(Session* s) noexcept nogil:
@@ -316,7 +368,7 @@ cdef Status reply_count(Session* s, RangeKind kind) noexcept nogil:
 
 define("ZCOUNT", fn(cmd_zcount), arity=4, flags=READONLY | FAST, keys=KeySpec(1, 1, 1, "RO access"),
        group="sorted-set", since="2.0.0", cost="O(log(N)) with N being the number of elements in the sorted set.",
-       args="key min max", summary="Counts the members within a range of scores.")
+       args="key min:double max:double", summary="Counts the members within a range of scores.")
 cdef Status cmd_zcount(Session* s) noexcept nogil:
     return reply_count(s, BY_SCORE)
 
@@ -356,7 +408,7 @@ define("ZREMRANGEBYRANK", fn(cmd_zremrangebyrank), arity=4, flags=WRITE, keys=Ke
        group="sorted-set", since="2.0.0",
        cost="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by "
             "the operation.",
-       args="key start stop", summary="Removes the members within a range of ranks.")
+       args="key start:integer stop:integer", summary="Removes the members within a range of ranks.")
 cdef Status cmd_zremrangebyrank(Session* s) noexcept nogil:
     return remove_range(s, BY_RANK, b"zremrangebyrank")
 
@@ -365,7 +417,7 @@ define("ZREMRANGEBYSCORE", fn(cmd_zremrangebyscore), arity=4, flags=WRITE, keys=
        group="sorted-set", since="1.2.0",
        cost="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by "
             "the operation.",
-       args="key min max", summary="Removes the members within a range of scores.")
+       args="key min:double max:double", summary="Removes the members within a range of scores.")
 cdef Status cmd_zremrangebyscore(Session* s) noexcept nogil:
     return remove_range(s, BY_SCORE, b"zremrangebyscore")
 
