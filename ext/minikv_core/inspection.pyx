@@ -4,17 +4,17 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from minikv_core.arena cimport arena_at, arena_size
 from minikv_core.engine cimport *
-from minikv_core.entry cimport Entry, EntryView, entry_clock, entry_expiry, entry_key, entry_kind, entry_view
+from minikv_core.entry cimport Entry, EntryView, entry_clock, entry_expiry, entry_key, entry_kind, entry_root, entry_view
 from minikv_core.generic cimport encoding_name
 from minikv_core.handle cimport EngineHandle
 from minikv_core.keyspace cimport (
-    LOOK_NO_STATS, LOOK_NO_TOUCH, LOOK_WRITE, Found, key_hash, look_up, put_string, random_next, signal_modified,
+    LOOK_NO_STATS, LOOK_NO_TOUCH, LOOK_WRITE, Found, key_hash, kind_ops, look_up, put_string, random_next, signal_modified,
     string_bytes,
 )
-from minikv_core.memory cimport ctz
+from minikv_core.memory cimport ctz, load_u32
 from minikv_core.pycommand cimport SessionView
 from minikv_core.table cimport ALL_SLOTS, BUCKETS, SLOTS, Bucket, Segment, Table, match_tags, table_next_segment
-from minikv_core.types cimport FORM_INT, OK, Slice
+from minikv_core.types cimport FORM_BLOCK, FORM_INT, FORM_LARGE, OK, Slice
 
 cdef extern from *:
     const char* compiler_version "__VERSION__"
@@ -58,9 +58,17 @@ def key_facts(SessionView view, bytes key):
     return {
         "address": <size_t>f.ref << 3, "encoding": (<bytes>encoding_name(f.entry)).decode(), "length": value.len,
         "integer": v.vlen if v.form == FORM_INT else 0, "entry": arena_size(&e.arena, f.ref),
-        "block": arena_size(&e.arena, value.block) if value.block else 0,
+        "block": bytes_outside(e, f.entry),
         "table": s.db.keys.bytes // s.db.keys.count, "clock": clock, "idle": (e.lru_clock - clock) & 0xFFFFFF,
     }
+
+
+cdef uint64_t bytes_outside(Engine* e, Entry* entry) noexcept nogil:
+    cdef EntryView v
+    entry_view(entry, &v)
+    if v.form == FORM_BLOCK:
+        return arena_size(&e.arena, load_u32(v.value))
+    return kind_ops(v.kind).bytes(e, entry_root(entry)) if v.form == FORM_LARGE else 0
 
 
 def key_value(SessionView view, bytes key):
@@ -130,7 +138,8 @@ def table_facts(EngineHandle handle, uint32_t database):
     """A database's table: keys, expiring (keys), segments, slots (keys that fit), depth of the directory."""
     cdef Table* t = &handle.engine.databases[database].keys
     return {
-        "keys": t.count, "expiring": t.expiring, "segments": t.segments, "depth": t.depth,
+        "keys": t.count, "expiring": t.expiring - handle.engine.databases[database].field_expiring,
+        "segments": t.segments, "depth": t.depth,
         "slots": <uint64_t>t.segments * BUCKETS * SLOTS,
     }
 
@@ -141,11 +150,11 @@ def average_ttl(EngineHandle handle, uint32_t database):
     cdef Table* t = &e.databases[database].keys
     cdef uint64_t position = 0
     cdef uint32_t i, at, mask, n = 0
-    cdef int64_t left
+    cdef int64_t at_ms
     cdef double total = 0
     cdef Segment* segment
     cdef Bucket* b
-    if t.expiring == 0:
+    if t.expiring == e.databases[database].field_expiring:
         return 0
     segment = table_next_segment(&e.arena, t, &position)
     while segment != NULL and n < TTL_SAMPLES:
@@ -154,9 +163,10 @@ def average_ttl(EngineHandle handle, uint32_t database):
             b = &segment.buckets[(at + i) % BUCKETS]
             mask = b.expiring & ALL_SLOTS
             while mask:
-                left = entry_expiry(<Entry*>arena_at(&e.arena, b.refs[ctz(mask)])) - e.now_ms
-                total += <double>left if left > 0 else 0.0
-                n += 1
+                at_ms = entry_expiry(<Entry*>arena_at(&e.arena, b.refs[ctz(mask)]))
                 mask &= mask - 1
+                if at_ms >= 0:              # else only fields of it expire
+                    total += <double>(at_ms - e.now_ms) if at_ms > e.now_ms else 0.0
+                    n += 1
         segment = table_next_segment(&e.arena, t, &position)
     return <int64_t>(total / n) if n else 0

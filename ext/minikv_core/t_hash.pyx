@@ -10,7 +10,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 from minikv_core.arena cimport arena_alloc, arena_at, arena_free, arena_size, undo_note
 from minikv_core.engine cimport *
-from minikv_core.entry cimport Entry, entry_expiry, entry_form, fields_due
+from minikv_core.entry cimport LONG, Entry, entry_expiry, entry_form, fields_due
 from minikv_core.keyspace cimport (
     Found, KindOps, key_hash, look_up, notify, place_value, register_kind, remove_key, set_fields_due, signal_modified,
     value_splice,
@@ -46,6 +46,11 @@ cdef int64_t packed_expiry(const char* p) noexcept nogil:
 cdef inline char* next_field(const Small* h, char* p) noexcept nogil:
     p = <char*>packed_next(packed_next(p))
     return <char*>packed_next(p) if h.timed else p
+
+
+cdef uint32_t count_small(const Small* h) noexcept nogil:
+    cdef uint32_t n = packed_count(h.first, h.end)
+    return n // 3 if h.timed else n // 2
 
 
 cdef int64_t small_due(const Small* h) noexcept nogil:
@@ -100,7 +105,7 @@ cdef bint too_many(const Engine* e, Entry* entry, const FieldAt* at) noexcept no
     small_hash(entry, &h)       # the setting may have changed; a field takes two bytes at least
     if <uint64_t>(h.end - h.first) <= most * 2:
         return False
-    return packed_count(h.first, h.end) // (3 if h.timed else 2) > most
+    return count_small(&h) > most
 
 
 cdef Status make_small(Engine* e, Database* db, const Slice* key, Found* f, const Slice* field, const Slice* value,
@@ -384,7 +389,7 @@ cdef Status field_put(Engine* e, Database* db, const Slice* key, Found* f, Field
             if add_expiries(e, db, key, f) != OK:
                 return NO_MEMORY
             field_find(e, f.entry, field, at)
-        if unlikely((<Entry*>f.entry).vlen == 255 and outgrows(f.entry, field, value)):
+        if unlikely(f.entry.vlen == LONG and outgrows(f.entry, field, value)):
             return put_outgrown(e, db, key, f, field, value, expiry_ms)
         status = put_small(e, db, f, at, field, value, expiry_ms)
         if status != NO_MEMORY and unlikely(too_many(e, f.entry, at)):
@@ -499,7 +504,7 @@ cdef uint64_t hash_length(Engine* e, Entry* entry) noexcept nogil:
     if entry_form(entry) == FORM_LARGE:
         return hash_table(e, entry).count
     small_hash(entry, &h)
-    return packed_count(h.first, h.end) // (3 if h.timed else 2)
+    return count_small(&h)
 
 
 cdef bint hash_get(Engine* e, Entry* entry, const Slice* field, Slice* value, char* digits) noexcept nogil:

@@ -37,7 +37,8 @@ from minikv_core.registry import KeySpec, define
 
 cdef enum:
     SLICE_US = 1000             # longest run over a large hash
-    LATEST = (1 << 46) - 1      # latest expiry that a field may have, Unix ms
+
+cdef int64_t LATEST = (<int64_t>1 << 46) - 1    # latest expiry that a field may have, Unix ms
 
 cdef enum Outcome:              # of one field, in the replies
     NO_FIELD = -2
@@ -219,15 +220,16 @@ cdef Status reply_same(Session* s, uint32_t count, Outcome outcome) noexcept nog
     return OK
 
 
-cdef void tell_removed(Session* s, Found* f, uint32_t expired, uint32_t removed, const char* changed) noexcept nogil:
-    """The events of a command that has met fields that had expired, has removed others, has changed some (or NULL)."""
-    if expired == 0 and removed == 0 and changed == NULL:
+cdef void tell_changes(Session* s, Found* f, uint32_t expired, uint32_t removed, uint32_t changed,
+                       const char* event) noexcept nogil:
+    """The events of a command that has met fields that had expired, has removed some, has changed others."""
+    if expired == 0 and removed == 0 and changed == 0:
         return
     signal_modified(s.engine, s.db, &s.argv[1], s.hash)
     if expired:
         notify(s.engine, EVENT_HASH, b"hexpired", &s.argv[1], s.db)
-    if changed != NULL:
-        notify(s.engine, EVENT_HASH, changed, &s.argv[1], s.db)
+    if changed:
+        notify(s.engine, EVENT_HASH, event, &s.argv[1], s.db)
     if removed:
         notify(s.engine, EVENT_HASH, b"hdel", &s.argv[1], s.db)
     drop_empty(s.engine, s.db, &s.argv[1], f)
@@ -299,7 +301,7 @@ cdef Status expire_command(Session* s, ExpiryUnit unit) noexcept nogil:
             reply_int(&s.out, DONE)
         else:                   # no memory
             reply_int(&s.out, UNMET)
-    tell_removed(s, &f, 0, removed, b"hexpire" if updated else NULL)
+    tell_changes(s, &f, 0, removed, updated, b"hexpire")
     return OK
 
 
@@ -436,7 +438,7 @@ cdef Status reply_and_change(Session* s, Found* f, uint32_t first, bint remove, 
             removed += field_remove(e, s.db, f, &at) == OK
         elif change and (at_ms >= 0 or at.expiry_ms >= 0):
             changed += field_set_expiry(e, s.db, &s.argv[1], f, &at, &s.argv[i], at_ms) == OK
-    tell_removed(s, f, expired, removed, NULL if changed == 0 else b"hexpire" if at_ms >= 0 else b"hpersist")
+    tell_changes(s, f, expired, removed, changed, b"hexpire" if at_ms >= 0 else b"hpersist")
     return OK
 
 
@@ -545,7 +547,7 @@ cdef Status cmd_hsetex(Session* s) noexcept nogil:
         for i in range(o.first, s.argc, 2):
             live = field_live(e, s.db, key, &f, &s.argv[i], &at, &expired)
             if live != o.if_present:
-                tell_removed(s, &f, expired, 0, NULL)
+                tell_changes(s, &f, expired, 0, 0, b"")
                 reply_int(&s.out, 0)
                 return OK
     fresh = f.entry == NULL
@@ -570,7 +572,7 @@ cdef Status cmd_hsetex(Session* s) noexcept nogil:
         if o.unit != NO_UNIT:
             notify(e, EVENT_HASH, b"hexpire", key, s.db)
     else:
-        tell_removed(s, &f, expired, removed, NULL)
+        tell_changes(s, &f, expired, removed, 0, b"")
     if status == NO_MEMORY:
         return fail_status(s, NO_MEMORY)
     reply_int(&s.out, 1)

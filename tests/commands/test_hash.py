@@ -244,7 +244,7 @@ def test_a_hash_grows_out_of_its_small_form(usual):
         client.cmd("HSET", key, *words)
         assert client.cmd("OBJECT", "ENCODING", key) == b"hashtable"
         assert client.cmd("HLEN", key) == 1
-    client.cmd("HINCRBYFLOAT", "float", "n", "0.00000005")
+    client.cmd("HINCRBYFLOAT", "float", "n", "0.000000005")
     assert client.cmd("OBJECT", "ENCODING", "float") == b"hashtable"
 
 
