@@ -467,11 +467,13 @@ cdef Status cmd_xrevrange(Session* s) noexcept nogil:
 
 # ---------------------------------------------------------------- deleting
 
-cdef void tell_deleted(Session* s, uint64_t gone) noexcept nogil:
+cdef void tell_deleted(Session* s, uint64_t gone, uint64_t changes) noexcept nogil:
+    """Tell of entries that were deleted, if any, and count the changes."""
     if gone:
         signal_modified(s.engine, s.db, &s.argv[1], s.hash)
-        count_changes(s.engine, gone - 1)
+        changes -= 1
         notify(s.engine, EVENT_STREAM, b"xdel", &s.argv[1], s.db)
+    count_changes(s.engine, changes)
 
 
 define("XDEL", fn(cmd_xdel), arity=-3, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW delete"), group="stream",
@@ -492,7 +494,7 @@ cdef Status cmd_xdel(Session* s) noexcept nogil:
     for i in range(2, s.argc):
         read_id(&s.argv[i], 0, &id)
         gone += stream_delete(&s.engine.arena, stream, &id)
-    tell_deleted(s, gone)
+    tell_deleted(s, gone, gone)
     reply_int(&s.out, <int64_t>gone)
     return OK
 
@@ -577,7 +579,7 @@ cdef Status cmd_xdelex(Session* s) noexcept nogil:
         result = delete_if(&s.engine.arena, stream, &id, d.references)
         gone += result == GONE
         reply_int(&s.out, result)
-    tell_deleted(s, gone)
+    tell_deleted(s, gone, gone)
     return OK
 
 
@@ -616,8 +618,7 @@ cdef Status cmd_xackdel(Session* s) noexcept nogil:
             if result == NOT_THERE:         # it was deleted before
                 result = GONE
         reply_int(&s.out, result)
-    tell_deleted(s, gone)
-    count_changes(s.engine, acknowledged)
+    tell_deleted(s, gone, acknowledged)
     return OK
 
 
@@ -669,6 +670,6 @@ cdef Status cmd_xsetid(Session* s) noexcept nogil:
     if max_deleted.ms | max_deleted.seq:
         stream.max_deleted = max_deleted
     reply_ok(&s.out)
-    signal_modified(e, s.db, &s.argv[1], s.hash)
+    count_changes(e, 1)
     notify(e, EVENT_STREAM, b"xsetid", &s.argv[1], s.db)
     return OK

@@ -1,4 +1,4 @@
-"""The structure of streams: blocks against a plain list, groups, copies, freeing, and taking all of it back."""
+"""The structure of streams: blocks against a plain list, groups, copies, freeing; and taking it all back."""
 
 import random
 
@@ -48,7 +48,9 @@ class Store:
 
     def add(self, random):
         ms, seq = self.last
-        self.last = (ms, seq + 1) if random.random() < 0.3 else (ms + random.choice([1, 1, 5, 1000, 10**9]), 0)
+        self.last = (
+            (ms, seq + 1) if random.random() < 0.3 else (ms + random.choice([1, 1, 5, 1000, 10**9]), 0)
+        )
         self.entries[self.last] = random.choice(FIELDS[:5] if random.random() < 0.95 else FIELDS)
         assert self.run("XADD", "s", text(self.last), *flat(self.entries[self.last])) == text(self.last)
 
@@ -161,7 +163,8 @@ XSETID s 5000-0 | XSETID s 5000-0 ENTRIESADDED 900 MAXDELETEDID 4-0
 XGROUP CREATE s new 0 | XGROUP CREATE s aaa $ ENTRIESREAD 3 | XGROUP CREATE new g 0 MKSTREAM
 XGROUP SETID s g 3-0 | XGROUP DESTROY s g | XGROUP DESTROY s empty
 XGROUP CREATECONSUMER s g new | XGROUP DELCONSUMER s g a | XGROUP DELCONSUMER s g c
-XREADGROUP GROUP g a STREAMS s > | XREADGROUP GROUP g new COUNT 3 STREAMS s > | XREADGROUP GROUP empty x STREAMS s >
+XREADGROUP GROUP g a STREAMS s > | XREADGROUP GROUP g new COUNT 3 STREAMS s >
+XREADGROUP GROUP empty x STREAMS s >
 XREADGROUP GROUP g a STREAMS s 0 | XREADGROUP GROUP g a NOACK STREAMS s >
 XACK s g 1-0 2-0 3-0 100-0 | XACK s g 1-0 | XCLAIM s g c 0 1-0 2-0 100-0 | XCLAIM s g new 0 200-0 FORCE
 XCLAIM s g c 0 1-0 JUSTID LASTID 240-0 | XAUTOCLAIM s g b 0 0 COUNT 20 | XAUTOCLAIM s g new 0 30 JUSTID
