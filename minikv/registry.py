@@ -39,7 +39,7 @@ from minikv_core.commandflags import (
 from minikv_core.pycommand import NO_REPLY, NULL_ARRAY, Push, SetReply, Simple, Verbatim
 from minikv_core.pycommand import OK_REPLY as OK
 from minikv_core.pycommand import SessionView as Session
-from minikv_core.registry import CommandSpec, KeyNum, KeySpec, KeyWord, define
+from minikv_core.registry import CommandSpec, KeyNum, KeySpec, KeyUnknown, KeyWord, define
 
 from .errors import ReplyError
 
@@ -70,6 +70,7 @@ __all__ = [
     "CommandSpec",
     "KeyNum",
     "KeySpec",
+    "KeyUnknown",
     "KeyWord",
     "Push",
     "ReplyError",

@@ -24,12 +24,18 @@ class KeyWord:
     limit: int = 0
     flags: str = "RO access"
 
+@dataclass(frozen=True)
+class KeyUnknown:
+    notes: str
+    word: str = ""
+    flags: str = "RO access"
+
 @dataclass
 class CommandSpec:
     name: str
     arity: int
     flags: int
-    keys: tuple[KeySpec | KeyNum | KeyWord, ...] = ()
+    keys: tuple[KeySpec | KeyNum | KeyWord | KeyUnknown, ...] = ()
     group: str = "generic"
     since: str = "1.0.0"
     cost: str = ""
@@ -60,7 +66,7 @@ def define(
     *,
     arity: int,
     flags: int,
-    keys: KeySpec | KeyNum | KeyWord | tuple[KeySpec | KeyNum | KeyWord, ...] = (),
+    keys: KeySpec | KeyNum | KeyWord | KeyUnknown | tuple[KeySpec | KeyNum | KeyWord | KeyUnknown, ...] = (),
     group: str = "generic",
     since: str = "1.0.0",
     cost: str = "",

@@ -66,6 +66,18 @@ class KeyWord:
     flags: str = "RO access"
 
 
+@dataclass(frozen=True)
+class KeyUnknown:
+    """Keys that no other specification can tell of.
+
+    word     behind whose last occurrence there is one; empty = COMMAND GETKEYS finds none
+    """
+
+    notes: str
+    word: str = ""
+    flags: str = "RO access"
+
+
 @dataclass
 class CommandSpec:
     """One row, as COMMAND, COMMAND DOCS, the ACL categories and the documentation read it."""
@@ -128,7 +140,8 @@ def define(name, function, *, int arity, flags, keys=(), str group="generic", st
     name         "GET", or "CONFIG GET" for a subcommand
     function     fn(cmd_x), or a Python callable (see minikv.command)
     arity        arguments with the name(s); -n = n at least
-    categories   ACL categories beside those that follow from flags and group, separated by spaces
+    categories   ACL categories beside those that follow from flags and group, separated by spaces; "-name" =
+                 without that one
     errors       ValueError for a name that is empty or has more than two words, and past MAX_COMMANDS
     """
     words = name.lower().split()
@@ -147,7 +160,7 @@ def define(name, function, *, int arity, flags, keys=(), str group="generic", st
             all_categories(int(flags), group if function is not None else "", categories), tips, history,
             deprecated_since, replaced_by, parent=parent,
         )
-        if any(isinstance(key, KeyNum | KeyWord) for key in keys):
+        if any(isinstance(key, KeyNum | KeyWord | KeyUnknown) for key in keys):
             spec.flags |= MOVABLE_KEYS
         add_row(spec, function)
 
@@ -167,7 +180,8 @@ cdef object all_categories(uint64_t flags, str group, str extra):
     found.add("fast" if flags & FAST else "slow")
     if group in GROUP_CATEGORY:
         found.add(GROUP_CATEGORY[group])
-    return frozenset(found)
+    absent = {name for name in found if name.startswith("-")}
+    return frozenset(found - absent - {name[1:] for name in absent})
 
 
 cdef object add_row(object spec, object function=None):
@@ -344,6 +358,9 @@ def key_positions(spec, list argv):
             found += [(i, key.flags) for i in range(key.first, last + 1, key.step)]
         elif isinstance(key, KeyWord):
             found += keys_behind(key, argv)
+        elif isinstance(key, KeyUnknown):
+            if key.word:
+                found += keys_behind(KeyWord(key.word, -2, flags=key.flags), argv)
         else:
             try:
                 count = int(argv[key.count])

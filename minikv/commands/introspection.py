@@ -13,6 +13,7 @@ from minikv.registry import (
     CommandSpec,
     KeyNum,
     KeySpec,
+    KeyUnknown,
     KeyWord,
     ReplyError,
     Session,
@@ -90,9 +91,17 @@ def simple_set(words: Iterable[str]) -> SetReply:
     return SetReply(map(Simple, words))
 
 
-def describe_keys(key: KeySpec | KeyNum | KeyWord) -> dict[str, object]:
+def describe_keys(key: KeySpec | KeyNum | KeyWord | KeyUnknown) -> dict[str, object]:
     """A key specification: where the search begins, and how keys are found from there."""
     find: dict[str, object]
+    if isinstance(key, KeyUnknown):
+        unknown: dict[str, object] = {"type": "unknown", "spec": {}}
+        return {
+            "notes": key.notes,
+            "flags": simple_set(key.flags.split()),
+            "begin_search": unknown,
+            "find_keys": unknown,
+        }
     if isinstance(key, KeyWord):
         return {
             "flags": simple_set(key.flags.split()),
