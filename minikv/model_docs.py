@@ -11,6 +11,7 @@ from minikv.models import MODELS
 
 RESULTS = Path(__file__).parent.parent / "benchmarks/results/compare/results.json"
 END = "<!-- end -->\n"
+REFUSED = "SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE, MONITOR, CLIENT TRACKING; BLPOP and its like if they must wait"
 MARK = "<!-- {}: written by `make docs` -->\n"
 COLUMNS = (  # (title, scenario, metric, format)
     ("µs, 1 connection", "conns-1", "cpu_us", "{:.1f}"),
@@ -31,7 +32,7 @@ def table() -> str:
     """All models, and what works in each: every command does but those named here."""
     rows = ["| model | what it is | commands that it refuses, and why |", "|---|---|---|"]
     for model in MODELS.values():
-        refused = f"SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE, MONITOR: {model.no_push}" if model.no_push else ""
+        refused = f"{REFUSED}: {model.no_push}" if model.no_push else ""
         if model.processes:
             refused += "; CONFIG SET port, bind: the listening sockets belong to the master process"
         rows.append(f"| [`{model.name}`](../{model.source}) | {model.summary} | {refused} |")

@@ -46,7 +46,7 @@ class Model:
     make: Callable[[Server], Runner]
     processes: bool = False  # several processes serve the store
     datagrams: bool = False  # serves UDP and Unix datagram sockets too
-    no_push: str = ""  # why SUBSCRIBE and MONITOR can't be served; empty = they can
+    no_push: str = ""  # why messages can't be sent and nobody can wait for a key; empty = all that works
 
 
 def _reactor(poller: str, module: str) -> Callable[[Server], Runner]:
@@ -86,6 +86,8 @@ NO_URING = {
     errno.EPERM: "io_uring is forbidden here, by kernel.io_uring_disabled or a container's filter",
     errno.EINVAL: "this kernel's io_uring is too old, Linux 6.1 is needed",
 }
+
+SEPARATE = "messages do not pass between its processes"
 
 MODELS = {
     model.name: model
@@ -161,7 +163,7 @@ MODELS = {
             "minikv/io_nginx.py",
             _model("minikv.io_nginx", "Nginx"),
             processes=True,
-            no_push="messages do not pass between its worker processes",
+            no_push=SEPARATE,
         ),
         Model(
             "prefork",
@@ -169,7 +171,7 @@ MODELS = {
             "minikv/io_prefork.py",
             _model("minikv.io_prefork", "Prefork"),
             processes=True,
-            no_push="a worker that waits for its client can't send it anything else",
+            no_push=SEPARATE,
         ),
         Model(
             "fork",
@@ -177,7 +179,7 @@ MODELS = {
             "minikv/io_fork.py",
             _model("minikv.io_fork", "Fork"),
             processes=True,
-            no_push="a process that waits for its client can't send it anything else",
+            no_push=SEPARATE,
         ),
     )
 }

@@ -7,9 +7,10 @@ and that a slow client keeps it. So both calls have deadlines, receive-timeout a
 
 What others have for a session must reach it while its thread sleeps in the kernel:
 
-- Messages (PUBLISH, MONITOR) and the end of CLIENT PAUSE come only to a session that has asked for
-  them: it waits with poll for its socket and for a pipe. Whether it must is decided under the lock
-  under which others leave messages, so none can come between the decision and the wait.
+- Messages (PUBLISH, MONITOR, CLIENT TRACKING), what BLPOP waits for, and the end of CLIENT PAUSE come only
+  to a session that has asked for them: it waits with poll for its socket and for a pipe. Whether it must is
+  decided under the lock under which others leave messages, so none can come between the decision and the wait.
+  (To whom others have redirected their tracking while it slept, gets their messages from its next request on.)
 - Its end (CLIENT KILL, timeouts, limits, SHUTDOWN) may come to any session: whoever closes it shuts
   its socket down, which ends the call that sleeps on it, or the next one.
 - A signal ends any call: between processes it says that there is a question, or that this one is to
@@ -228,7 +229,7 @@ cdef bint is_silent(const Blocking* b, const Session* s) noexcept nogil:
     return most and not is_listening(s) and monotonic_us() - b.silent_us >= most
 
 cdef inline bint is_listening(const Session* s) noexcept nogil:
-    return s.flags & (IS_PUBSUB | IS_MONITOR) != 0 or s.gate & WAITING != 0
+    return s.flags & (IS_PUBSUB | IS_MONITOR) != 0 or s.gate & WAITING != 0 or s.tracking != NULL
 
 cdef void end_connection(Blocking* b, Session* s) noexcept nogil:
     """Close a connection so that what was sent arrives: our end first, then what the peer still says."""

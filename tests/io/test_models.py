@@ -213,6 +213,119 @@ def test_messages(client, server, opened):
     assert b'"PUBLISH" "c" "0"' in monitor.read()
 
 
+# ---------------------------------------------------------------- clients that wait
+
+
+def wait_for_blocked(client, count):
+    until(lambda: int(info(client, "clients")["blocked_clients"]) == count)
+
+
+def test_blocking_pop_is_served_by_another(client, server, opened):
+    waiting = [opened(Connection(server.port)) for _ in range(4)]
+    client.cmd("RPUSH", "there", "v")
+    assert waiting[0].cmd("BLPOP", "there", 0) == [b"there", b"v"]  # at once, in any model
+    if server.model in REFUSED:
+        reason = MODELS[server.model].no_push
+        assert client.error("BLPOP", "k", 0) == f"ERR BLPOP can't wait with io {server.model}: {reason}"
+        return
+    for i, other in enumerate(waiting):
+        other.send("BLPOP", "none", "k", 0)
+        other.send("ECHO", f"behind {i}")
+        wait_for_blocked(client, i + 1)
+    for i, other in enumerate(waiting):
+        client.cmd("RPUSH", "k", i)
+        assert other.read() == [b"k", b"%d" % i]  # in order of arrival, whoever serves it
+        assert other.read() == b"behind %d" % i
+    wait_for_blocked(client, 0)
+    assert client.cmd("EXISTS", "k") == 0
+
+
+def test_waiting_clients_block_nobody(client, server, opened):
+    if server.model in REFUSED:
+        pytest.skip("nobody can wait")
+    waiting = [opened(Connection(server.port)) for _ in range(30)]
+    for i, other in enumerate(waiting):
+        other.send("BLMOVE", f"k{i % 3}", "to", "LEFT", "RIGHT", 0)
+    wait_for_blocked(client, 30)
+    for i in range(100):
+        assert client.cmd("INCR", "n") == i + 1
+    client.cmd("RPUSH", "k1", *range(10))
+    assert {waiting[i].read() for i in range(1, 30, 3)} == {b"%d" % i for i in range(10)}
+    assert client.cmd("LRANGE", "to", 0, -1) == [b"%d" % i for i in range(10)]
+    for i in (0, 2, 3, 5):
+        waiting[i].close()
+    wait_for_blocked(client, 16)
+
+
+def test_chain_of_waiting_clients(client, server, opened):
+    """Who is served serves the next, on whichever thread."""
+    if server.model in REFUSED:
+        pytest.skip("nobody can wait")
+    links = [opened(Connection(server.port)) for _ in range(8)]
+    for i, link in enumerate(links):
+        link.send("BLMOVE", f"k{i}", f"k{i + 1}", "LEFT", "LEFT", 0)
+        wait_for_blocked(client, i + 1)
+    for _ in range(3):
+        client.cmd("RPUSH", "k0", "v" * 50_000)
+        for i, link in enumerate(links):
+            assert link.read() == b"v" * 50_000
+            link.send("BLMOVE", f"k{i}", f"k{i + 1}", "LEFT", "LEFT", 0)
+        wait_for_blocked(client, 8)
+    assert client.cmd("LLEN", "k8") == 3
+
+
+def test_blocking_timeout(client, server, opened):
+    if server.model in REFUSED:
+        pytest.skip("nobody can wait")
+    waiting = {seconds: opened(Connection(server.port)) for seconds in ("0.05", "0.2", "1000")}
+    start = time.monotonic()
+    for seconds, other in waiting.items():
+        other.send("BLPOP", "k", seconds)
+        other.send("PING")
+    for seconds in ("0.05", "0.2"):
+        assert waiting[seconds].read() is None
+        assert time.monotonic() - start >= float(seconds) - 0.001
+        assert waiting[seconds].read() == b"PONG"
+    client.cmd("RPUSH", "k", "v")
+    assert waiting["1000"].read() == [b"k", b"v"]
+
+
+def test_blocked_client_is_unblocked_and_killed(client, server, opened):
+    if server.model in REFUSED:
+        pytest.skip("nobody can wait")
+    other = opened(Connection(server.port))
+    number = other.cmd("CLIENT", "ID")
+    other.send("BLPOP", "k", 0)
+    wait_for_blocked(client, 1)
+    assert client.cmd("CLIENT", "UNBLOCK", number, "ERROR") == 1
+    assert str(other.read()).startswith("UNBLOCKED")
+    other.send("BLPOP", "k", 0)
+    wait_for_blocked(client, 1)
+    assert client.cmd("CLIENT", "KILL", "ID", number) == 1
+    assert other.is_closed()
+    wait_for_blocked(client, 0)
+    client.cmd("RPUSH", "k", "v")
+    assert client.cmd("LPOP", "k") == b"v"
+
+
+def test_tracking(client, server, opened):
+    reader, other = opened(Connection(server.port, 3)), opened(Connection(server.port, 3))
+    if server.model in REFUSED:
+        reason = MODELS[server.model].no_push
+        refused = f"ERR CLIENT TRACKING is not available with io {server.model}: {reason}"
+        assert reader.error("CLIENT", "TRACKING", "ON") == refused
+        return
+    reader.cmd("CLIENT", "TRACKING", "ON")
+    other.cmd("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "k")
+    for i in range(50):
+        reader.cmd("GET", "k")
+        client.cmd("SET", "k", i)
+        assert reader.read() == other.read() == [b"invalidate", [b"k"]]
+    reader.cmd("GET", "k")
+    assert reader.cmd("SET", "k", 1) == b"OK"
+    assert reader.read() == other.read() == [b"invalidate", [b"k"]]
+
+
 # ---------------------------------------------------------------- peers that go, or are slow
 
 
@@ -312,6 +425,8 @@ def test_it_ends(opened, model, end):
     client.cmd("SET", "k", "v")
     idle = opened(Connection(server.port))
     idle.cmd("PING")
+    waiting = opened(Connection(server.port))
+    waiting.send("BLPOP", "none", 0)
     if end == "SHUTDOWN":
         client.send("SHUTDOWN", "NOSAVE")
     else:
@@ -319,6 +434,7 @@ def test_it_ends(opened, model, end):
     assert server.wait(20) == 0
     assert client.is_closed()
     assert idle.is_closed()
+    assert waiting.is_closed()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", server.port), 20)
 
