@@ -2,8 +2,8 @@
 
 Elements are copied to process memory first: looking their weights up may remove expired keys. Then they get
 their weights (BY, or the elements themselves), are sorted by them, and those that LIMIT asks for are replied,
-or stored as a list, themselves or with what GET finds for them. Equal weights are ordered by their elements.
-Texts are compared byte by byte, as in the "C" locale.
+or stored as a list, themselves or with what GET finds for them. Equal numbers are ordered by their elements;
+elements of equal texts stay in their order. Texts are compared byte by byte, as in the "C" locale.
 """
 
 from libc cimport errno
@@ -66,6 +66,7 @@ cdef struct Row:            # an element; what it points to lies in the pool
     Slice  element
     Slice  weight           # text to compare by; ptr NULL = there is none
     double score            # number to compare by
+    uint64_t place          # among rows of equal texts
 
 cdef struct Work:           # work space of a command, malloc'd
     Chunk*   pool
@@ -264,8 +265,9 @@ cdef Status load_rows(Engine* e, Entry* entry, uint64_t first, uint64_t count, W
     while w.count < count and walk_next(&walk, &element):
         if not pool_copy(w, &element, &w.rows[w.count].element):
             return NO_MEMORY
-        w.rows[w.count].weight.ptr = NULL
+        w.rows[w.count].weight = w.rows[w.count].element
         w.rows[w.count].score = 0
+        w.rows[w.count].place = w.count
         w.count += 1
     return OK
 
@@ -303,6 +305,9 @@ cdef Status weigh_rows(Session* s, const Order* o, Work* w) noexcept nogil:
         if o.has_by:
             if find_value(s, w, &o.by, &row.element, digits, &value) != OK:
                 return fail_status(s, NO_MEMORY)
+            row.weight.ptr = NULL
+            if o.descending:
+                row.place = w.count - i     # the rows will be reversed
             if value.ptr == NULL:
                 continue
         if not o.alpha:
@@ -335,7 +340,7 @@ cdef int compare_weights(const void* a, const void* b) noexcept nogil:
     cdef const Row* p = <const Row*>a
     cdef const Row* q = <const Row*>b
     cdef int order = compare_texts(&p.weight, &q.weight)
-    return order if order else compare_texts(&p.element, &q.element)
+    return order if order else (p.place > q.place) - (p.place < q.place)
 
 
 cdef void reverse_rows(Work* w) noexcept nogil:
@@ -474,7 +479,7 @@ cdef Status sort_rows(Session* s, Order* o, Entry* entry, Work* w) noexcept nogi
             reverse_rows(w)
         first = start
     else:
-        backwards = o.descending and entry != NULL and entry_kind(entry) == ZSET
+        backwards = o.descending and entry != NULL and entry_kind(entry) != SET
         if load_rows(s.engine, entry, length - start - count if backwards else start, count, w) != OK:
             return fail_status(s, NO_MEMORY)
         if backwards:
