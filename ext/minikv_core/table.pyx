@@ -15,7 +15,7 @@ cdef enum:
     ROOM = BUCKETS * SLOTS      # entries that a segment could hold
     MERGE_MAX = ROOM * 2 // 5   # entries that two buddies may have together to become one
     MERGE_MASK = 15             # a merge is tried when the count is a multiple of 16
-    DEPTH_FREE = 10             # a directory of a page is always granted
+    DEPTH_FREE = 14             # a directory of 64 KiB is always granted: to elements in the order of hashes
     AHEAD = 16                  # entries prefetched while a segment is redistributed
     RANDOM_TRIES = 100
 
@@ -178,6 +178,49 @@ cdef bint distribute(Arena* a, const Table* t, const Segment* old, Segment* low,
     return True
 
 
+cdef bint keep_layout(Arena* a, const Table* t, const Segment* old, Segment* low, Segment* high, uint32_t bit) noexcept nogil:
+    """The same where distribute has found no room: the larger half stays as it lies, the other one moves out.
+
+    Such a segment has nearly all entries in one half: they come in the order of their hashes, from another table.
+    """
+    cdef uint32_t i, mask, index, highs = 0
+    cdef uint64_t hash
+    cdef Segment* keep = low
+    cdef Segment* other = high
+    cdef bint expires, is_high
+    for i in range(<uint32_t>BUCKETS):
+        mask = ~match_tags(old.buckets[i].tags, 0) & ALL_SLOTS
+        while mask:
+            highs += (spread(element_hash(a, t, old.buckets[i].refs[ctz(mask)])) >> bit) & 1
+            mask &= mask - 1
+    if highs * 2 > old.count:
+        keep = high
+        other = low
+    reset_segment(other, other.depth, other.prefix)
+    reset_segment(keep, keep.depth, keep.prefix)
+    memcpy(keep.buckets, old.buckets, sizeof(old.buckets))
+    keep.count = old.count
+    for i in range(<uint32_t>BUCKETS):
+        mask = ~match_tags(old.buckets[i].tags, 0) & ALL_SLOTS
+        while mask:
+            index = ctz(mask)
+            mask &= mask - 1
+            hash = element_hash(a, t, old.buckets[i].refs[index])
+            expires = (old.buckets[i].expiring >> index) & 1
+            is_high = (spread(hash) >> bit) & 1
+            if is_high == (keep == high):
+                if expires:
+                    count_expiry(keep, element_due(a, t, old.buckets[i].refs[index]))
+                continue
+            drop(a, keep, hash, &keep.buckets[i], index)
+            if not put(NULL, other, hash, old.buckets[i].refs[index], expires) and not (
+                    make_room(a, t, other, home_of(hash)) and put(NULL, other, hash, old.buckets[i].refs[index], expires)):
+                return False
+            if expires:
+                count_expiry(other, element_due(a, t, old.buckets[i].refs[index]))
+    return True
+
+
 # ---------------------------------------------------------------- growing
 
 cdef Status create(Arena* a, Table* t) noexcept nogil:
@@ -240,12 +283,12 @@ cdef Status split(Arena* a, Table* t, Segment* s) noexcept nogil:
     memcpy(&old, s, sizeof(Segment))
     reset_segment(s, <uint8_t>(old.depth + 1), old.prefix * 2)
     reset_segment(high, <uint8_t>(old.depth + 1), old.prefix * 2 + 1)
-    for i in range(<uint32_t>BUCKETS):
-        s.buckets[i].epoch = high.buckets[i].epoch = old.buckets[i].epoch
-    if not distribute(a, t, &old, s, high, 31 - old.depth):
+    if not distribute(a, t, &old, s, high, 31 - old.depth) and not keep_layout(a, t, &old, s, high, 31 - old.depth):
         memcpy(s, &old, sizeof(Segment))
         arena_free(a, ref)
         return NO_MEMORY
+    for i in range(<uint32_t>BUCKETS):
+        s.buckets[i].epoch = high.buckets[i].epoch = old.buckets[i].epoch
     point_directory(a, t, high, ref)
     t.segments += 1
     t.bytes += sizeof(Segment)

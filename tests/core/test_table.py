@@ -344,3 +344,20 @@ def test_full_arena(reserve):
         assert table.remove(b"%d" % i)
     assert table.check() == 0 and table.info()["bytes"] == 0
     assert table.insert(b"again")
+
+
+@pytest.mark.parametrize("size", [800, 2000, 10_000, 300_000])
+def test_elements_in_the_order_of_their_hashes(size):
+    """As they come when one table is copied to another: whole segments go to one half."""
+    for _ in range(max(3, 30_000 // size)):
+        table = filled(size)
+        first = table.info()
+        keys = table.keys()
+        table.clear()
+        for i, key in enumerate(keys):
+            assert table.insert(key, 1 << 41 if i % 3 == 0 else -1)
+        assert table.check() == 0
+        assert sorted(table.keys()) == sorted(keys)
+        again = table.info()
+        assert again["expiring"] == (size + 2) // 3
+        assert again["segments"] <= first["segments"] * 2
