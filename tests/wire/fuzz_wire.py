@@ -30,7 +30,8 @@ CHECK_EVERY = 25  # inputs between two walks over all memory
 MOST = sys.maxsize
 RESTORED = (  # figures that must be at a round's end as at its start
     "arena_used", "clients", "tables", "sessions", "monitors", "blocked", "subscribers", "watched",
-    "channels", "patterns", "shard_channels",
+    "channels", "patterns", "shard_channels", "waited_keys", "trackers", "tracked_keys", "tracked_items",
+    "tracked_prefixes",
 )  # fmt: skip
 
 # ---------------------------------------------------------------- words
@@ -75,7 +76,8 @@ BY_NAME = {
     "count": COUNTS, "numkeys": COUNTS[1:4], "version": [b"5"], "protover": [b"2", b"3", b"3"],
     "channel": CHANNELS, "shardchannel": CHANNELS, "username": [b"default", b"default", b"somebody"],
     "password": [b"secret", b"secret", b"secret", b"wrong"], "connection-name": [b"me", b"you", b"", b"a b"],
-    "clientname": [b"me", b"a b"], "command": NAMES, "command-name": NAMES, "ip:port": [b"?:0"],
+    "clientname": [b"me", b"a b"], "prefix": [b"k", b"k1", b"", b"K"],
+    "command": NAMES, "command-name": NAMES, "ip:port": [b"?:0"],
     "section": [b"server", b"memory", b"keyspace", b"none"], "type": [b"string", b"list", b"none"],
     "parameter": [b"maxmemory", b"*policy", b"save", b"none"], "event": [b"command", b"none"],
 }  # fmt: skip
@@ -93,6 +95,7 @@ SETTINGS = [
     [b"notify-keyspace-events", b"", b"KEA", b"KEAmno", b"Kx"],
     [b"slowlog-log-slower-than", b"0", b"-1", b"10000"],
     [b"slowlog-max-len", b"0", b"1", b"128"],
+    [b"tracking-table-max-keys", b"1", b"3", b"1000000"],
     [b"latency-monitor-threshold", b"0", b"1"],
     [b"latency-tracking", b"yes", b"no"],
     [b"lazyfree-lazy-user-del", b"yes", b"no"],
@@ -114,7 +117,9 @@ BOOSTED = [
     "get", "get", "get", "set", "set", "set", "set", "append", "append", "setrange", "getrange", "getrange",
     "mget", "mset", "incr", "incrby", "incrbyfloat", "del", "unlink", "rename", "copy", "expire", "pexpire",
     "getex", "lcs", "scan", "multi", "exec", "exec", "watch", "unwatch", "publish", "publish", "subscribe",
-    "unsubscribe", "unsubscribe", "hello", "client|reply", "client|unpause", "config|set",
+    "unsubscribe", "unsubscribe", "hello", "client|reply", "client|unpause", "config|set", "client|tracking",
+    "client|tracking", "client|caching", "rpush", "rpush", "lpush", "blpop", "blpop", "blmove",
+    "client|unblock",
 ]  # fmt: skip
 # Commands after which replies may be more, or fewer, than requests.
 UNEVEN = {

@@ -1,10 +1,12 @@
 """redis-py with hiredis, blocking and asyncio, in both protocols."""
 
 import asyncio
+import time
 
 import pytest
 import redis
 import redis.asyncio
+from redis.cache import CacheConfig
 
 hiredis = pytest.importorskip("hiredis")
 
@@ -102,3 +104,68 @@ def test_asyncio(server, protocol):
                 return await pipe.get("n").strlen("n").execute()
 
     assert asyncio.run(run()) == [b"80", 2]
+
+
+# ---------------------------------------------------------------- client-side caching
+
+
+@pytest.fixture
+def caching(server):
+    """A client that caches what it reads, until the server says that it has changed."""
+    with redis.Redis(port=server.port, protocol=3, cache_config=CacheConfig(max_size=1000)) as client:
+        client.flushall()
+        yield client
+
+
+def commands_run(client, name):
+    return client.info("commandstats").get(f"cmdstat_{name}", {"calls": 0})["calls"]
+
+
+def until_known(caching, read, value):
+    """Read until the client has heard of a change."""
+    deadline = time.monotonic() + 5
+    while read() != value:
+        assert time.monotonic() < deadline, f"it still reads {read()}"
+
+
+def test_cache_answers_until_the_key_changes(caching, client):
+    client.set("k", "old")
+    client.config_resetstat()
+    assert [caching.get("k") for _ in range(100)] == [b"old"] * 100
+    assert commands_run(client, "get") == 1
+    assert caching.get_cache().size == 1
+    client.set("k", "new")
+    until_known(caching, lambda: caching.get("k"), b"new")
+    assert commands_run(client, "get") == 2
+
+
+def test_cache_of_several_keys(caching, client):
+    client.mset({"a": 1, "b": 2})
+    assert caching.mget("a", "b", "none") == [b"1", b"2", None]
+    assert caching.exists("a") == 1
+    client.delete("a")
+    until_known(caching, lambda: caching.exists("a"), 0)
+    assert caching.mget("a", "b", "none") == [None, b"2", None]
+
+
+def test_cache_and_own_writes(caching):
+    for i in range(50):
+        caching.set("k", i)
+        assert caching.get("k") == b"%d" % i
+        assert caching.strlen("k") == len(str(i))
+
+
+def test_cache_and_a_flush(caching, client):
+    for i in range(100):
+        client.set(f"k{i}", i)
+        caching.get(f"k{i}")
+    assert caching.get_cache().size == 100
+    client.flushall()
+    until_known(caching, lambda: caching.get("k0"), None)
+    assert caching.get_cache().size <= 1
+
+
+def test_cache_and_expiry(caching, client):
+    client.set("k", "v", px=50)
+    assert caching.get("k") == b"v"
+    until_known(caching, lambda: caching.get("k"), None)
