@@ -8,13 +8,26 @@ from minikv_core.entry cimport Entry, EntryView, entry_clock, entry_expiry, entr
 from minikv_core.generic cimport encoding_name
 from minikv_core.handle cimport EngineHandle
 from minikv_core.keyspace cimport (
-    LOOK_NO_STATS, LOOK_NO_TOUCH, LOOK_WRITE, Found, key_hash, kind_ops, look_up, put_string, random_next, signal_modified,
-    string_bytes,
+    LOOK_NO_STATS, LOOK_NO_TOUCH, LOOK_WRITE, Found, key_hash, kind_ops, look_up, put_string, random_next, replace_entry,
+    signal_modified, string_bytes,
 )
 from minikv_core.memory cimport ctz, load_u32
+from minikv_core.packed cimport Item, item_text, packed_read
 from minikv_core.pycommand cimport SessionView
-from minikv_core.table cimport ALL_SLOTS, BUCKETS, SLOTS, Bucket, Segment, Table, match_tags, table_next_segment
-from minikv_core.types cimport FORM_BLOCK, FORM_INT, FORM_LARGE, OK, Slice
+from minikv_core.rdb cimport Reader, Writer, writer_end
+from minikv_core.rdbload cimport load_entry
+from minikv_core.rdbsave cimport save_value
+from minikv_core.stream cimport Stream, StreamID, StreamWalk, stream_next, stream_seek
+from minikv_core.t_hash cimport HashWalk, hash_walk_begin, hash_walk_next
+from minikv_core.t_list cimport ListWalk, list_walk_begin, list_walk_next
+from minikv_core.t_set cimport SetWalk, set_walk_begin, set_walk_next
+from minikv_core.t_zset cimport ZsetWalk, zset_walk_begin, zset_walk_next
+from minikv_core.table cimport (
+    ALL_SLOTS, BUCKETS, SLOTS, Bucket, Segment, Table, match_tags, table_find, table_next_segment,
+)
+from minikv_core.types cimport (
+    FORM_BLOCK, FORM_LARGE, HASH, LIST, NO_MEMORY, OK, SET, STREAM, STRING, Ref, Slice, Status,
+)
 
 cdef extern from *:
     const char* compiler_version "__VERSION__"
@@ -35,12 +48,22 @@ cdef bint find(SessionView view, bytes key, Found* f) except -1:
     return look_up(s, &name, key_hash(s.engine, &name), LOOK_NO_TOUCH | LOOK_NO_STATS, f)
 
 
+cdef uint64_t outside_bytes(Engine* e, const EntryView* v) noexcept nogil:
+    """Arena bytes of a value outside of its entry."""
+    if v.form == FORM_BLOCK:
+        return arena_size(&e.arena, load_u32(v.value))
+    if v.form == FORM_LARGE:
+        return kind_ops(v.kind).bytes(e, load_u32(v.value + v.vlen - 4))
+    return 0
+
+
 def key_facts(SessionView view, bytes key):
     """What the store knows of a key of the session's database; None if there is none.
 
-    length          of the value as GET returns it, bytes
-    integer         bytes that a value takes as an integer; 0 = it is none
-    entry, block    bytes that its entry takes, and its value outside of the entry
+    kind            Kind
+    length          of a string as GET returns it, bytes; of another value, elements
+    payload         bytes of the value within the entry
+    entry, outside  bytes that its entry takes, and its value outside of the entry
     table           its share of the table, bytes
     clock, idle     of LRU, s
     """
@@ -52,38 +75,177 @@ def key_facts(SessionView view, bytes key):
     cdef Slice value
     if not find(view, key, &f):
         return None
-    string_bytes(e, f.entry, digits, &value)
     entry_view(f.entry, &v)
+    if v.kind == STRING:
+        string_bytes(e, f.entry, digits, &value)
+        length = value.len
+    else:
+        length = kind_ops(v.kind).count(e, f.entry)
     clock = entry_clock(f.entry)
     return {
-        "address": <size_t>f.ref << 3, "encoding": (<bytes>encoding_name(f.entry)).decode(), "length": value.len,
-        "integer": v.vlen if v.form == FORM_INT else 0, "entry": arena_size(&e.arena, f.ref),
-        "block": bytes_outside(e, f.entry),
+        "address": <size_t>f.ref << 3, "kind": v.kind, "encoding": (<bytes>encoding_name(f.entry)).decode(),
+        "length": length, "payload": v.vlen, "entry": arena_size(&e.arena, f.ref), "outside": outside_bytes(e, &v),
         "table": s.db.keys.bytes // s.db.keys.count, "clock": clock, "idle": (e.lru_clock - clock) & 0xFFFFFF,
     }
 
 
-cdef uint64_t bytes_outside(Engine* e, Entry* entry) noexcept nogil:
-    cdef EntryView v
-    entry_view(entry, &v)
-    if v.form == FORM_BLOCK:
-        return arena_size(&e.arena, load_u32(v.value))
-    return kind_ops(v.kind).bytes(e, entry_root(entry)) if v.form == FORM_LARGE else 0
+cdef void begin(Writer* w) noexcept nogil:
+    w.base = NULL
+    w.used = w.room = 0
+    w.failed = False
 
+
+def saved_length(SessionView view, bytes key):
+    """Bytes of a value in the RDB format, without its type; 0 = there is none."""
+    cdef Writer w
+    cdef Found f
+    if not find(view, key, &f):
+        return 0
+    begin(&w)
+    save_value(view.get().engine, f.entry, &w)
+    length = w.used - 1 if w.used else 0
+    writer_end(&w)
+    return length
+
+
+# ---------------------------------------------------------------- values
 
 def key_value(SessionView view, bytes key):
-    """(kind, value, whether it expires) of a key of the session's database; None if there is none."""
+    """(kind, value, whether it expires) of a key of the session's database; None if there is none.
+
+    A value is the bytes of a string, the list of a list's or set's elements, of a hash's (field, value, whether it
+    expires), of a sorted set's (member, score), or of a stream's (ID, fields and values in turn).
+    """
     cdef Found f
     if not find(view, key, &f):
         return None
-    return entry_value(view.get().engine, f.entry)
+    return entry_facts(view.get().engine, f.entry)
 
 
-cdef tuple entry_value(Engine* e, Entry* entry):
+cdef tuple entry_facts(Engine* e, Entry* entry):
+    return entry_kind(entry), value_of(e, entry), entry_expiry(entry) >= 0
+
+
+cdef inline bytes text_of(const Slice* text):
+    return PyBytes_FromStringAndSize(text.ptr, text.len)
+
+
+cdef object value_of(Engine* e, Entry* entry):
     cdef char[24] digits
-    cdef Slice value
-    string_bytes(e, entry, digits, &value)
-    return entry_kind(entry), PyBytes_FromStringAndSize(value.ptr, value.len), entry_expiry(entry) >= 0
+    cdef Slice one, other
+    cdef ListWalk elements
+    cdef SetWalk members
+    cdef HashWalk fields
+    cdef ZsetWalk scored
+    cdef int64_t at_ms
+    cdef double score
+    cdef int kind = entry_kind(entry)
+    if kind == STRING:
+        string_bytes(e, entry, digits, &one)
+        return text_of(&one)
+    if kind == STREAM:
+        return stream_value(e, <Stream*>arena_at(&e.arena, entry_root(entry)))
+    found = []
+    if kind == LIST:
+        list_walk_begin(e, entry, &elements)
+        while list_walk_next(&elements, &one):
+            found.append(text_of(&one))
+    elif kind == SET:
+        set_walk_begin(e, entry, &members)
+        while set_walk_next(&members, &one):
+            found.append(text_of(&one))
+    elif kind == HASH:
+        hash_walk_begin(e, entry, &fields)
+        while hash_walk_next(&fields, &one, &other, &at_ms):
+            found.append((text_of(&one), text_of(&other), at_ms >= 0))
+    else:
+        zset_walk_begin(e, entry, &scored)
+        while zset_walk_next(&scored, &one, &score):
+            found.append((text_of(&one), score))
+    return found
+
+
+cdef char* take_text(char* p, list found):
+    """Add the packed element at p; returns the place of the next."""
+    cdef char[32] digits
+    cdef Item item
+    cdef Slice text
+    p = packed_read(p, &item)
+    item_text(&item, digits, &text)
+    found.append(text_of(&text))
+    return p
+
+
+cdef list stream_value(Engine* e, Stream* s):
+    cdef StreamID first, last
+    cdef StreamWalk w
+    cdef char* field
+    cdef char* p
+    cdef uint32_t i
+    found = []
+    first.ms = first.seq = 0
+    last.ms = last.seq = <uint64_t>-1
+    stream_seek(&e.arena, s, &first, &last, False, &w)
+    while stream_next(&w):
+        words = []
+        field = w.fields
+        p = w.body
+        for i in range(w.count):
+            if w.same:
+                field = take_text(field, words)
+            else:
+                p = take_text(p, words)
+            p = take_text(p, words)
+        found.append((b"%d-%d" % (w.id.ms, w.id.seq), words))
+    return found
+
+
+def reload(EngineHandle handle):
+    """Write each value in the RDB format, and put what is read back from that in its place.
+
+    errors   RuntimeError for a value that does not survive that, MemoryError
+    """
+    cdef Engine* e = handle.get()
+    cdef uint32_t i
+    cdef bytes name
+    for i in range(e.database_count):
+        names = []
+        walk(handle, i, lambda key, *_: names.append(key))
+        for name in names:
+            reload_value(e, &e.databases[i], name)
+
+
+cdef int reload_value(Engine* e, Database* db, bytes name) except -1:
+    cdef Slice key
+    cdef Found f
+    cdef Writer w
+    cdef Reader r
+    cdef Status status
+    cdef Ref ref
+    key.ptr = PyBytes_AS_STRING(name)
+    key.len = <uint32_t>len(name)
+    key.block = 0
+    f.hash = key_hash(e, &key)
+    if not table_find(&e.arena, &db.keys, f.hash, key.ptr, key.len, &f.slot):
+        return 0
+    f.ref = f.slot.bucket.refs[f.slot.index]
+    f.entry = <Entry*>arena_at(&e.arena, f.ref)
+    begin(&w)
+    r.version = save_value(e, f.entry, &w)
+    r.pos = w.base
+    r.end = w.base + w.used
+    r.status = OK
+    status = OK
+    if r.version and not w.failed:
+        status = load_entry(e, &key, f.hash, &r, entry_expiry(f.entry), &ref)
+    writer_end(&w)
+    if w.failed or status == NO_MEMORY:
+        raise MemoryError
+    if status != OK:
+        raise RuntimeError(f"the value of {name!r} can't be read back")
+    if r.version:
+        replace_entry(e, db, &key, &f, ref)
+    return 0
 
 
 def walk(EngineHandle handle, uint32_t database, visit):
@@ -103,7 +265,7 @@ def walk(EngineHandle handle, uint32_t database, visit):
                 entry = <Entry*>arena_at(&e.arena, b.refs[ctz(mask)])
                 mask &= mask - 1
                 key = entry_key(entry, &klen)
-                visit(PyBytes_FromStringAndSize(key, klen), *entry_value(e, entry))
+                visit(PyBytes_FromStringAndSize(key, klen), *entry_facts(e, entry))
         segment = table_next_segment(&e.arena, &e.databases[database].keys, &position)
 
 

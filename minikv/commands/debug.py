@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minikv_core.glob import glob_matches
-from minikv_core.inspection import key_facts, key_value, populate, table_facts
+from minikv_core.inspection import key_facts, key_value, populate, reload, saved_length, table_facts
 from minikv_core.pycommand import Attributes, Several
 
 from minikv import digest, log
@@ -155,28 +155,26 @@ def facts_of(session: Session, key: bytes) -> dict[str, Any]:
 
 def describe_object(session: Session, key: bytes) -> Simple:
     facts = facts_of(session, key)
+    settings = session.server.settings
+    more = ""
+    if facts["encoding"] == "quicklist":
+        depth = settings["list-compress-depth"]
+        more = f" ql_listpack_max:{settings['list-max-listpack-size']} ql_compressed:{int(depth > 0)}"
     return Simple(
         f"Value at:{facts['address']:#x} refcount:1 encoding:{facts['encoding']} "
-        f"serializedlength:{saved_length(facts)} lru:{facts['clock']} lru_seconds_idle:{facts['idle']}"
+        f"serializedlength:{saved_length(session, key)} lru:{facts['clock']} "
+        f"lru_seconds_idle:{facts['idle']}{more}"
     )
-
-
-def saved_length(facts: dict[str, Any]) -> int:
-    """Bytes of a string in an RDB file, uncompressed: the length and the bytes, or a short integer."""
-    length: int = facts["length"]
-    if 0 < facts["integer"] <= 4:
-        return 1 + int(facts["integer"])
-    return length + (1 if length < 64 else 2 if length < 16384 else 5)
 
 
 def string_lengths(session: Session, key: bytes) -> Simple:
     facts = facts_of(session, key)
-    if facts["encoding"] == "int":
+    if facts["kind"] != 0 or facts["encoding"] == "int":
         raise ReplyError("ERR Not an sds encoded string.")
     return Simple(
         f"key_sds_len:{len(key)}, key_sds_avail:0, key_zmalloc: {facts['entry']}, "
-        f"val_sds_len:{facts['length']}, val_sds_avail:{max(0, facts['block'] - 8 - facts['length'])}, "
-        f"val_zmalloc: {facts['block']}"
+        f"val_sds_len:{facts['length']}, val_sds_avail:{max(0, facts['outside'] - 8 - facts['length'])}, "
+        f"val_zmalloc: {facts['outside']}"
     )
 
 
@@ -185,9 +183,19 @@ def refuse_hash_table(session: Session, key: bytes, *full: bytes) -> object:
     raise ReplyError("ERR The value stored at the specified key is not represented using an hash table")
 
 
-def refuse_listpack(session: Session, key: bytes) -> object:
-    facts_of(session, key)
-    raise ReplyError("ERR Not a listpack encoded object.")
+def describe_packed(session: Session, key: bytes) -> Simple:
+    facts = facts_of(session, key)
+    if not facts["encoding"].startswith("listpack"):
+        raise ReplyError("ERR Not a listpack encoded object.")
+    return Simple(f"elements:{facts['length']} bytes:{facts['payload']}")
+
+
+def reload_values(session: Session, *options: bytes) -> object:
+    """Have all values written and read back, as if they had been saved and loaded."""
+    if any(option.lower() == b"nosave" for option in options):
+        refuse_load(session)
+    reload(session.engine)
+    return OK
 
 
 def fill(session: Session, count: bytes, prefix: bytes = b"key", size: bytes | None = None) -> object:
@@ -294,7 +302,7 @@ SUBCOMMANDS: dict[bytes, tuple[int, int, Handler]] = {  # least and most argumen
     b"help": (0, 0, show_help),
     b"htstats": (1, 2, table_statistics),
     b"htstats-key": (1, 2, refuse_hash_table),
-    b"listpack": (1, 1, refuse_listpack),
+    b"listpack": (1, 1, describe_packed),
     b"loadaof": (0, 0, refuse_load),
     b"log": (1, 1, write_log),
     b"object": (1, 1, describe_object),
@@ -304,7 +312,7 @@ SUBCOMMANDS: dict[bytes, tuple[int, int, Handler]] = {  # least and most argumen
     b"populate": (1, 3, fill),
     b"protocol": (1, 1, sample_reply),
     b"quicklist-packed-threshold": (1, 1, packed_threshold),
-    b"reload": (0, 3, refuse_load),
+    b"reload": (0, 3, reload_values),
     b"replybuffer": (2, 2, reply_buffer),
     b"sdslen": (1, 1, string_lengths),
     b"segfault": (0, 0, refuse_crash),
@@ -348,6 +356,8 @@ PROTOCOL <type>
     verbatim, true, false.
 QUICKLIST-PACKED-THRESHOLD <size>
     Accepted for the sake of tests: blocks of a list take elements of any size.
+RELOAD [NOFLUSH] [MERGE]
+    Write all values as an RDB file holds them, and read them back.
 REPLYBUFFER PEAK-RESET-TIME <never|reset|milliseconds>
     Set how long the largest reply of a client is remembered.
 REPLYBUFFER RESIZING <0|1>

@@ -42,7 +42,7 @@ def memory_usage(session: Session, key: bytes, *words: bytes) -> int | None:
         if parse_int(words[at + 1]) < 0:
             raise ReplyError(SYNTAX_ERROR)
     facts = key_facts(session, key)
-    return facts["entry"] + facts["block"] + facts["table"] if facts else None
+    return facts["entry"] + facts["outside"] + facts["table"] if facts else None
 
 
 @command(
