@@ -47,11 +47,14 @@ cdef size_t tree_node_bytes(const TreeNode* node) noexcept nogil:
     return sizeof(TreeNode) + <size_t>node.count * stride(node)
 
 
-cdef inline void note_from(Arena* a, TreeNode* node, uint32_t i) noexcept nogil:
-    """Say that a node's header and what follows its first i entries are about to change."""
+cdef inline void note_span(Arena* a, TreeNode* node, uint32_t i, uint32_t end) noexcept nogil:
+    """Say that a node's header and the places [i, end) are about to change.
+
+    Also places behind its entries: they may have been in use when the section began.
+    """
     if unlikely(a.undo != NULL):
         undo_note(a, node, sizeof(TreeNode))
-        undo_note(a, place(node, i), <size_t>(node.count - i) * stride(node))
+        undo_note(a, place(node, i), <size_t>(end - i) * stride(node))
 
 
 cdef Ref new_node(Arena* a, Tree* t, uint8_t level, uint32_t room) noexcept nogil:
@@ -308,9 +311,9 @@ cdef void move_entries(Arena* a, TreeNode* parent, uint32_t i, uint32_t n, bint 
     cdef size_t bytes = <size_t>n * stride(left)
     cdef uint32_t moved
     undo_note(a, b, 2 * sizeof(Branch))
-    note_from(a, right, 0)
+    note_span(a, left, left.count, left.count + n if leftward else left.count)
+    note_span(a, right, 0, right.count if leftward else right.count + n)
     if leftward:
-        undo_note(a, left, sizeof(TreeNode))
         moved = <uint32_t>entries_in(right, 0, n)
         memcpy(place(left, left.count), place(right, 0), bytes)
         memmove(place(right, 0), place(right, n), <size_t>(right.count - n) * stride(right))
@@ -319,7 +322,6 @@ cdef void move_entries(Arena* a, TreeNode* parent, uint32_t i, uint32_t n, bint 
         b[0].count += moved
         b[1].count -= moved
     else:
-        note_from(a, left, left.count - n)
         moved = <uint32_t>entries_in(left, left.count - n, n)
         memmove(place(right, n), place(right, 0), <size_t>right.count * stride(right))
         memcpy(place(right, 0), place(left, left.count - n), bytes)
@@ -396,7 +398,7 @@ cdef Status split(Arena* a, Tree* t, TreeCursor* c, uint32_t level, int side) no
     undo_note(a, left, sizeof(TreeNode))
     left.count = <uint16_t>keep
     parent = c.nodes[level + 1]
-    note_from(a, parent, c.at[level + 1])
+    note_span(a, parent, c.at[level + 1], parent.count + 1)
     b = &node_branches(parent)[c.at[level + 1]]
     memmove(b + 2, b + 1, (parent.count - c.at[level + 1] - 1) * sizeof(Branch))
     parent.count += 1
@@ -449,7 +451,7 @@ cdef void put(Arena* a, Tree* t, const TreeCursor* c, uint32_t prefix, Ref ref) 
     cdef TreeNode* leaf = c.nodes[0]
     cdef uint32_t at = c.at[0]
     cdef Leaf* entries = leaf_entries(leaf)
-    note_from(a, leaf, at)
+    note_span(a, leaf, at, leaf.count + 1)
     memmove(entries + at + 1, entries + at, (leaf.count - at) * sizeof(Leaf))
     entries[at].prefix = prefix
     entries[at].ref = ref
@@ -494,7 +496,7 @@ cdef void drop_branch(Arena* a, Tree* t, TreeCursor* c, uint32_t level, uint32_t
     """Free the empty child i of a path's node, and what that leaves empty or low above."""
     cdef TreeNode* node = c.nodes[level]
     free_node(a, t, node_branches(node)[i].child)
-    note_from(a, node, i)
+    note_span(a, node, i, node.count)
     memmove(place(node, i), place(node, i + 1), (node.count - i - 1) * sizeof(Branch))
     node.count -= 1
     if node.count == 0 and level + 1 < c.levels:
@@ -543,7 +545,7 @@ cdef bint take_out(Arena* a, Tree* t, TreeCursor* c, uint32_t n) noexcept nogil:
     """Take out n entries of a leaf from a place on; whether nodes have come or gone."""
     cdef TreeNode* leaf = c.nodes[0]
     cdef uint32_t at = c.at[0]
-    note_from(a, leaf, at)
+    note_span(a, leaf, at, leaf.count)
     memmove(place(leaf, at), place(leaf, at + n), (leaf.count - at - n) * sizeof(Leaf))
     leaf.count = <uint16_t>(leaf.count - n)
     undo_note(a, t, sizeof(Tree))
@@ -616,7 +618,7 @@ cdef void turn(Arena* a, const TreeCursor* c, uint32_t to, uint32_t prefix) noex
     cdef Leaf* entries = leaf_entries(c.nodes[0])
     cdef uint32_t at = c.at[0]
     cdef Leaf moved = [prefix, entries[at].ref]
-    note_from(a, c.nodes[0], min(at, to))
+    note_span(a, c.nodes[0], min(at, to), max(at + 1, to))
     if to > at:
         to -= 1
         memmove(entries + at, entries + at + 1, (to - at) * sizeof(Leaf))

@@ -97,7 +97,7 @@ cdef Status add_members(Session* s, int flags, uint32_t at, uint32_t count, cons
     cdef Engine* e = s.engine
     cdef Slice* key = &s.argv[1]
     cdef Found f
-    cdef uint32_t i, longest = 0, added = 0, changed = 0
+    cdef uint32_t i, added = 0, changed = 0
     cdef Status status = OK
     cdef double score = 0.0
     cdef bint fresh, held = False
@@ -105,9 +105,8 @@ cdef Status add_members(Session* s, int flags, uint32_t at, uint32_t count, cons
         return FAILED
     fresh = f.entry == NULL
     if not fresh or not flags & ADD_XX:
-        for i in range(count):
-            longest = max(longest, s.argv[at + 2 * i + 1].len)
-        if zset_expect(e, s.db, key, &f, count, longest) != OK:
+        # Redis, too, looks at the first member only; a longer one then converts the value
+        if zset_expect(e, s.db, key, &f, count, s.argv[at + 1].len) != OK:
             return fail_status(s, NO_MEMORY)
         for i in range(count):
             score = scores[i]

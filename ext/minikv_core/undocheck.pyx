@@ -22,11 +22,13 @@ from minikv_core.entry cimport (
 from minikv_core.handle cimport EngineHandle
 from minikv_core.lazyfree cimport FreeNode
 from minikv_core.listblocks cimport BlockHead, BlockRow, ListRoot, block_head, block_row, element_next
+from minikv_core.member cimport SCORED_KEY, member_bytes, member_key
 from minikv_core.memory cimport ctz, load_u32
 from minikv_core.stream cimport Stream, StreamBlock, StreamID, StreamWalk, stream_next, stream_rows, stream_seek
 from minikv_core.stream_group cimport Consumer, Group, Pending, consumer_at, group_at, name_ref, pending_at
+from minikv_core.t_zset cimport Zset
 from minikv_core.table cimport ALL_SLOTS, BUCKETS, Bucket, Segment, Table, match_tags, table_check, table_next_segment
-from minikv_core.types cimport FORM_BLOCK, FORM_LARGE, LIST, OK, Ref, STREAM
+from minikv_core.types cimport FORM_BLOCK, FORM_LARGE, LIST, OK, Ref, STREAM, ZSET
 from minikv_core.undo cimport undo_commit, undo_open, undo_rollback
 
 cdef enum:
@@ -171,6 +173,8 @@ cdef class UndoCheck:
                 self.walk_list(node.root, node.position, objects)
             elif node.kind == STREAM:
                 self.walk_stream(node.root, objects, False)
+            elif node.kind == ZSET:
+                self.walk_zset(node.root, objects, False)
             ref = node.next
         for ref, n in holders.items():
             assert (<Block*>arena_at(self.arena, ref)).holders == n, f"block {ref} has {n} holders"
@@ -219,6 +223,8 @@ cdef class UndoCheck:
             self.walk_list(entry_root(entry), 0, objects)
         elif v.form == FORM_LARGE and v.kind == STREAM:
             self.walk_stream(entry_root(entry), objects, True)
+        elif v.form == FORM_LARGE and v.kind == ZSET:
+            self.walk_zset(entry_root(entry), objects, True)
 
     cdef walk_list(self, Ref ref, uint64_t freed, dict objects):
         """freed    blocks that are gone"""
@@ -253,6 +259,30 @@ cdef class UndoCheck:
         if level:
             for i in range(n.count):
                 self.walk_tree(node_branches(n)[i].child, level - 1, objects)
+
+    cdef walk_zset(self, Ref root, dict objects, bint whole):
+        """whole    it is not one that is being freed: its table has what its tree has"""
+        cdef Zset* z = <Zset*>arena_at(self.arena, root)
+        cdef Ref* directory = <Ref*>arena_at(self.arena, z.members.directory)
+        cdef uint64_t position = 0, start = 0, members = 0
+        cdef TreeCursor cursor
+        cdef uint32_t n
+        add(objects, root, sizeof(Zset), False)
+        if z.members.directory:
+            add(objects, z.members.directory, sizeof(Ref) << z.members.depth, False)
+        while table_next_segment(self.arena, &z.members, &position) != NULL:
+            add(objects, directory[start >> (32 - z.members.depth)], sizeof(Segment), False)
+            start = position
+        if z.tree.top:
+            self.walk_tree(z.tree.top, z.tree.levels - 1, objects)
+        tree_seek_rank(self.arena, &z.tree, 0, &cursor)
+        while cursor.ref:
+            member_key(arena_at(self.arena, cursor.ref), SCORED_KEY, &n)
+            add(objects, cursor.ref, member_bytes(n, SCORED_KEY), False)
+            members += 1
+            tree_next(self.arena, &cursor)
+        assert members == z.tree.count and tree_check(self.arena, &z.tree) == 0
+        assert not whole or (members == z.members.count and table_check(self.arena, &z.members) == 0)
 
     # ------------------------------------------------------------ streams
 

@@ -1,0 +1,92 @@
+"""The undo log under sorted sets: what any commands on them did is taken back, byte by byte."""
+
+import random
+
+import pytest
+from minikv_core.handle import EngineHandle
+from minikv_core.undocheck import UndoCheck
+
+import minikv  # noqa: F401  (adds the commands)
+from minikv.errors import ReplyError
+
+KEYS = ("a", "b", "c")
+
+
+class Store:
+    """An engine with an undo log, and sorted sets in it."""
+
+    def __init__(self, entries):
+        self.handle = EngineHandle(2, 1 << 30, False)
+        self.handle.configure("zset_max_listpack_entries", entries)
+        self.undo = UndoCheck(self.handle)
+
+    def run(self, *args):
+        try:
+            return self.handle.execute(0, 2, tuple(str(arg).encode() for arg in args))
+        except ReplyError as error:
+            return str(error)
+
+    def dump(self):
+        return [
+            (self.run("ZRANGE", key, 0, -1, "WITHSCORES"), self.run("OBJECT", "ENCODING", key)) for key in KEYS
+        ]
+
+    def undone(self, commands):
+        """Run commands and take them back, before a commit and at its very end; then run them."""
+        before = self.dump()
+        self.undo.snapshot()
+        for commits in (False, True):
+            for command in commands:
+                self.run(*command)
+            if commits:
+                self.undo.begin_commit()
+            self.undo.rollback()
+            self.undo.compare()
+            assert self.dump() == before
+        for command in commands:
+            self.run(*command)
+        self.undo.commit()
+        self.undo.check()
+
+
+def pairs(rnd, n, spread):
+    return [word for _ in range(n) for word in (rnd.choice([rnd.randrange(9), rnd.random()]), rnd.randrange(spread))]
+
+
+def command(rnd):
+    key, other = rnd.choice(KEYS), rnd.choice(KEYS)
+    low = rnd.randrange(8)
+    return rnd.choice([
+        ["ZADD", key, *pairs(rnd, rnd.choice([1, 2, 30, 300]), 3000)],
+        ["ZADD", key, *pairs(rnd, rnd.choice([1, 2, 30]), 40)],
+        ["ZADD", key, "0", "m" * rnd.choice([3, 70, 300, 20_000])],
+        ["ZADD", key, rnd.choice(["GT", "LT", "XX", "NX"]), *pairs(rnd, 20, 3000)],
+        ["ZADD", key, *[word for i in range(200) for word in (9 + i, f"in order {i}")]],
+        ["ZINCRBY", key, rnd.choice([1, -1, 0.25]), rnd.randrange(40)],
+        ["ZREM", key, *[rnd.randrange(3000) for _ in range(100)]],
+        ["ZREMRANGEBYRANK", key, rnd.randrange(-900, 900), rnd.choice([-1, 5, 700])],
+        ["ZREMRANGEBYSCORE", key, low, low + rnd.choice([0, 0.1, 3])],
+        [rnd.choice(["ZPOPMIN", "ZPOPMAX"]), key, rnd.choice([1, 2, 500])],
+        ["ZUNIONSTORE", key, 2, key, other],
+        ["ZINTERSTORE", key, 2, key, other],
+        ["ZRANGESTORE", key, other, 0, rnd.choice([5, 50, -1])],
+        ["COPY", key, other, "REPLACE"],
+        ["RENAME", key, other],
+        rnd.choice([["DEL", key], ["UNLINK", key], ["SET", key, "string"], ["EXPIRE", key, 1000]]),
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("entries", [0, 8, 128])
+def test_sections_of_any_commands(entries):
+    rnd = random.Random(entries)
+    store = Store(entries)
+    for _ in range(120):
+        store.undone([command(rnd) for _ in range(rnd.choice([1, 1, 1, 2, 5, 20]))])
+
+
+def test_a_large_set_is_freed_in_slices():
+    store = Store(8)
+    store.run("ZADD", "a", *[word for i in range(9000) for word in (i * 7919 % 9000, i)])
+    store.undo.commit()
+    store.undone([["UNLINK", "a"]])
+    assert store.run("EXISTS", "a") == 0
