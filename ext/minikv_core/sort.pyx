@@ -6,7 +6,6 @@ or stored as a list, themselves or with what GET finds for them. Equal numbers a
 elements of equal texts stay in their order. Texts are compared byte by byte, as in the "C" locale.
 """
 
-from libc cimport errno
 from libc.math cimport isnan
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -267,27 +266,40 @@ cdef Status load_rows(Engine* e, Entry* entry, uint64_t first, uint64_t count, W
             return NO_MEMORY
         w.rows[w.count].weight = w.rows[w.count].element
         w.rows[w.count].score = 0
-        w.rows[w.count].place = w.count
         w.count += 1
     return OK
 
 
+cdef uint32_t text_length(const Slice* text) noexcept nogil:
+    """Bytes in front of the first zero byte."""
+    cdef const char* end = <const char*>memchr(text.ptr, 0, text.len) if text.len else NULL
+    return <uint32_t>(end - text.ptr) if end != NULL else text.len
+
+
 cdef bint parse_score(const Slice* text, double* score) noexcept nogil:
-    """Read all that strtod reads, but no NaN and nothing out of range; an empty text is 0."""
+    """Read a text up to its first zero byte as a number: what strtod reads, but for NaN, blanks and hexadecimals.
+
+    No text is 0; too large a number is infinite.
+    """
     cdef char number[NUMBER_CHARS]
     cdef char* end
     cdef int64_t n
-    if parse_int(text.ptr, text.len, &n):
+    cdef uint32_t len = text_length(text), first = 0
+    if parse_int(text.ptr, len, &n):
         score[0] = <double>n
         return True
-    if text.len >= NUMBER_CHARS:
+    if len == 0:
+        score[0] = 0
+        return True
+    if len >= NUMBER_CHARS or text.ptr[0] == c' ' or c'\t' <= text.ptr[0] <= c'\r':
         return False
-    if text.len:
-        memcpy(number, text.ptr, text.len)
-    number[text.len] = 0
-    errno.errno = 0
+    memcpy(number, text.ptr, len)
+    number[len] = 0
+    first = number[0] == c'-' or number[0] == c'+'
+    if number[first] == c'0' and number[first + 1] | 32 == c'x':
+        return False
     score[0] = strtod(number, &end)
-    return end == number + text.len and errno.errno == 0 and not isnan(score[0])
+    return end == number + len and not isnan(score[0])
 
 
 cdef Status weigh_rows(Session* s, const Order* o, Work* w) noexcept nogil:
@@ -297,23 +309,22 @@ cdef Status weigh_rows(Session* s, const Order* o, Work* w) noexcept nogil:
     cdef Slice value
     cdef uint64_t i
     cdef Row* row
-    if o.alpha and not o.has_by:
-        return OK
     for i in range(w.count):
         row = &w.rows[i]
+        row.place = w.count - i if o.descending else i      # they will be reversed
         value = row.element
         if o.has_by:
             if find_value(s, w, &o.by, &row.element, digits, &value) != OK:
                 return fail_status(s, NO_MEMORY)
             row.weight.ptr = NULL
-            if o.descending:
-                row.place = w.count - i     # the rows will be reversed
             if value.ptr == NULL:
                 continue
+            if o.alpha and not pool_copy(w, &value, &row.weight):
+                return fail_status(s, NO_MEMORY)
         if not o.alpha:
             all_numbers &= parse_score(&value, &row.score)
-        elif not pool_copy(w, &value, &row.weight):
-            return fail_status(s, NO_MEMORY)
+        elif o.target == NULL:
+            row.weight.len = text_length(&row.weight)       # as strcoll has it
     if not all_numbers:
         return fail(s, b"ERR One or more scores can't be converted into double")
     return OK
