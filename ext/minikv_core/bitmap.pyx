@@ -17,6 +17,7 @@ from minikv_core.bitwords cimport (
 )
 from minikv_core.engine cimport *
 from minikv_core.entry cimport BLOCK_HEADER, BLOCK_MIN, Block, entry_kind
+from minikv_core.generic cimport notify_overwritten
 from minikv_core.keyspace cimport (
     Found, LOOK_READ, LOOK_WRITE, key_hash, look_up, notify, put_string, remove_key, signal_modified,
     string_bytes, string_for_update,
@@ -348,9 +349,7 @@ cdef Status store_combined(Session* s, BitOp op, const Slice* sources, uint32_t 
     if old < 0:
         notify(e, EVENT_NEW, b"new", key, s.db)
     else:
-        notify(e, EVENT_OVERWRITTEN, b"overwritten", key, s.db)
-        if old != STRING:
-            notify(e, EVENT_TYPE_CHANGED, b"type_changed", key, s.db)
+        notify_overwritten(e, s.db, key, <uint8_t>old, STRING)
     notify(e, EVENT_STRING, b"set", key, s.db)
     return OK
 
