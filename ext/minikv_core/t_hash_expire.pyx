@@ -301,6 +301,7 @@ cdef Status expire_command(Session* s, ExpiryUnit unit) noexcept nogil:
             reply_int(&s.out, DONE)
         else:                   # no memory
             reply_int(&s.out, UNMET)
+    e.stats.expired_fields += removed
     tell_changes(s, &f, 0, removed, updated, b"hexpire")
     return OK
 
@@ -438,6 +439,8 @@ cdef Status reply_and_change(Session* s, Found* f, uint32_t first, bint remove, 
             removed += field_remove(e, s.db, f, &at) == OK
         elif change and (at_ms >= 0 or at.expiry_ms >= 0):
             changed += field_set_expiry(e, s.db, &s.argv[1], f, &at, &s.argv[i], at_ms) == OK
+    if at_ms >= 0:
+        e.stats.expired_fields += removed
     tell_changes(s, f, expired, removed, changed, b"hexpire" if at_ms >= 0 else b"hpersist")
     return OK
 
@@ -538,42 +541,60 @@ cdef Status cmd_hsetex(Session* s) noexcept nogil:
     cdef SetOptions o
     cdef Found f
     cdef FieldAt at
-    cdef uint32_t i, expired = 0, done = 0, removed = 0
-    cdef bint fresh, live, past
+    cdef uint32_t i, expired = 0, done = 0
+    cdef bint fresh, found, past
     cdef Status status = OK
     if parse_set(s, &o) != OK or open_hash(s, LOOK_WRITE, &f) == FAILED:
         return FAILED
     if o.if_missing or o.if_present:
         for i in range(o.first, s.argc, 2):
-            live = field_live(e, s.db, key, &f, &s.argv[i], &at, &expired)
-            if live != o.if_present:
+            found = field_live(e, s.db, key, &f, &s.argv[i], &at, &expired)
+            if found != o.if_present:
                 tell_changes(s, &f, expired, 0, 0, b"")
                 reply_int(&s.out, 0)
                 return OK
     fresh = f.entry == NULL
     past = o.unit != NO_UNIT and o.at_ms <= e.now_ms
     for i in range(o.first, s.argc, 2):
-        if past:                # nothing is set, only to be removed at once
-            if field_find(e, f.entry, &s.argv[i], &at):
-                removed += field_remove(e, s.db, &f, &at) == OK
+        found = field_find(e, f.entry, &s.argv[i], &at)
+        if past:                # set and removed at once
+            if found:
+                field_remove(e, s.db, &f, &at)
+            done += 1
             continue
-        field_find(e, f.entry, &s.argv[i], &at)
         status = field_put(e, s.db, key, &f, &at, &s.argv[i], &s.argv[i + 1], at.expiry_ms if o.keep else o.at_ms)
         if status == NO_MEMORY:
             break
         done += 1
     if done:
-        signal_modified(e, s.db, key, s.hash)
-        if fresh:
-            notify(e, EVENT_NEW, b"new", key, s.db)
-        if expired:
-            notify(e, EVENT_HASH, b"hexpired", key, s.db)
-        notify(e, EVENT_HASH, b"hset", key, s.db)
-        if o.unit != NO_UNIT:
-            notify(e, EVENT_HASH, b"hexpire", key, s.db)
+        tell_set(s, &f, fresh, expired, done if past else 0, o.unit != NO_UNIT)
     else:
-        tell_changes(s, &f, expired, removed, 0, b"")
+        tell_changes(s, &f, expired, 0, 0, b"")
     if status == NO_MEMORY:
         return fail_status(s, NO_MEMORY)
     reply_int(&s.out, 1)
     return OK
+
+
+cdef void tell_set(Session* s, Found* f, bint fresh, uint32_t expired, uint32_t removed, bint timed) noexcept nogil:
+    """What HSETEX has done.
+
+    expired   fields met that had expired
+    removed   fields set that were removed at once, as their time has passed
+    """
+    cdef Engine* e = s.engine
+    cdef Slice* key = &s.argv[1]
+    signal_modified(e, s.db, key, s.hash)
+    if fresh:
+        notify(e, EVENT_NEW, b"new", key, s.db)
+    if expired:
+        notify(e, EVENT_HASH, b"hexpired", key, s.db)
+    notify(e, EVENT_HASH, b"hset", key, s.db)
+    if removed == 0:
+        if timed:
+            notify(e, EVENT_HASH, b"hexpire", key, s.db)
+        return
+    e.stats.expired_fields += removed
+    notify(e, EVENT_HASH, b"hdel", key, s.db)
+    if not drop_empty(e, s.db, key, f) and f.entry == NULL:
+        notify(e, EVENT_GENERIC, b"del", key, s.db)
