@@ -141,6 +141,21 @@ def test_scan_type(client):
         assert scan_all(client, "TYPE", kind) == []
 
 
+def test_scan_finds_each_type(client):
+    fill(client, 50)
+    for kind, words in {
+        "list": ("RPUSH", "k:list", 1),
+        "hash": ("HSET", "k:hash", 1, 2),
+        "set": ("SADD", "k:set", 1),
+        "zset": ("ZADD", "k:zset", 1, 2),
+        "stream": ("XADD", "k:stream", "*", 1, 2),
+    }.items():
+        client.cmd(*words)
+        assert scan_all(client, "TYPE", kind.upper()) == [b"k:" + kind.encode()]
+    assert len(scan_all(client, "MATCH", "k:*")) == 5
+    assert len(scan_all(client)) == 55
+
+
 def test_scan_removes_expired_keys(client):
     fill(client, 200)
     expired = [f"key:{i}" for i in range(0, 200, 2)]

@@ -383,7 +383,7 @@ def chi_square(counts, expected):
 @pytest.mark.parametrize("kind", [b"%d", b"m%d"])
 @pytest.mark.parametrize("how", ["one", "repeated", "few", "half", "most"])
 def test_choice_is_fair(client, size, kind, how):
-    """Each member is drawn equally often: chi-square stays below a bound that chance exceeds once in 10**9 runs."""
+    """Each member is drawn equally often: by chance, chi-square exceeds its bound once in 10**9 runs."""
     members = make(client, "s", [kind % i for i in range(size)])
     counts = dict.fromkeys(members, 0)
     share = {"one": 1, "repeated": 50, "few": max(1, size // 20), "half": size // 2, "most": size - 2}[how]
