@@ -53,7 +53,9 @@ SCORES = {
     "few": lambda rnd: float(rnd.randrange(5)),
     "one": lambda rnd: 0.0,
     "close": lambda rnd: 1e15 + rnd.randrange(1000),
-    "any": lambda rnd: rnd.choice([-math.inf, math.inf, -1.5, 1e-300, -1e-300, 1e300, 0.0, rnd.gauss(0, 1e9)]),
+    "any": lambda rnd: rnd.choice(
+        [-math.inf, math.inf, -1.5, 1e-300, -1e-300, 1e300, 0.0, rnd.gauss(0, 1e9)]
+    ),
 }
 
 
@@ -149,7 +151,9 @@ def test_a_small_tree_is_small():
     for i in range(64):
         model.insert((i, 0))
         sizes.append(model.tree.bytes)
-    assert sizes[0] == sizes[6] == 64 and sizes[7] == 128 and sizes[15] == 256 and sizes[31] == sizes[62] == 512
+    assert (
+        sizes[0] == sizes[6] == 64 and sizes[7] == 128 and sizes[15] == 256 and sizes[31] == sizes[62] == 512
+    )
     model.check()
 
 

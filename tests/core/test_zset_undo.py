@@ -28,7 +28,8 @@ class Store:
 
     def dump(self):
         return [
-            (self.run("ZRANGE", key, 0, -1, "WITHSCORES"), self.run("OBJECT", "ENCODING", key)) for key in KEYS
+            (self.run("ZRANGE", key, 0, -1, "WITHSCORES"), self.run("OBJECT", "ENCODING", key))
+            for key in KEYS
         ]
 
     def undone(self, commands):
@@ -50,7 +51,11 @@ class Store:
 
 
 def pairs(rnd, n, spread):
-    return [word for _ in range(n) for word in (rnd.choice([rnd.randrange(9), rnd.random()]), rnd.randrange(spread))]
+    return [
+        word
+        for _ in range(n)
+        for word in (rnd.choice([rnd.randrange(9), rnd.random()]), rnd.randrange(spread))
+    ]
 
 
 def command(rnd):
