@@ -120,8 +120,18 @@ def blocked(client):
     return int(client.cmd("INFO", "clients").split(b"blocked_clients:")[1].split()[0])
 
 
-@pytest.mark.parametrize("command", ["ZADD z 2 b 1 a", "ZADD z INCR 1 a", "ZINCRBY z 1 a", "ZUNIONSTORE z 1 other",
-                                     "ZRANGESTORE z other 0 -1", "RENAME other z", "COPY other z"])  # fmt: skip
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ZADD z 2 b 1 a",
+        "ZADD z INCR 1 a",
+        "ZINCRBY z 1 a",
+        "ZUNIONSTORE z 1 other",
+        "ZRANGESTORE z other 0 -1",
+        "RENAME other z",
+        "COPY other z",
+    ],
+)
 def test_woken(z, waiting, command):
     z("ZADD", "other", 1, "a")
     one = score(z, 1.0)
