@@ -189,7 +189,8 @@ def test_errors(z):
     assert z.error("ZRANGESTORE", "d", "none", 0, 1, "WITHSCORES") == SYNTAX
     for command in (
         "ZRANGE s 0 1", "ZREVRANGE s 0 1", "ZRANGEBYSCORE s 0 1", "ZREVRANGEBYSCORE s 1 0",
-        "ZRANGEBYLEX s - +", "ZREVRANGEBYLEX s + -", "ZCOUNT s 0 1", "ZLEXCOUNT s - +", "ZREMRANGEBYRANK s 0 1",
+        "ZRANGEBYLEX s - +", "ZREVRANGEBYLEX s + -", "ZCOUNT s 0 1",
+        "ZLEXCOUNT s - +", "ZREMRANGEBYRANK s 0 1",
         "ZREMRANGEBYSCORE s 0 1", "ZREMRANGEBYLEX s - +", "ZRANGESTORE d s 0 1",
     ):  # fmt: skip
         assert z.error(*command.split()) == WRONG_TYPE

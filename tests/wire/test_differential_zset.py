@@ -12,8 +12,8 @@ SAME = st.sampled_from(["equal", "equals"])  # keys in which all scores are 0: r
 SCORES = st.one_of(
     st.sampled_from(["0", "1", "2", "3", "-1", "1.5"]),
     st.sampled_from([
-        "inf", "-inf", "nan", "0.1", "-0", "1e20", "1e22", "1e-7", "5e-324", "123456789012345678", "0x10", "+5",
-        "", "x", " 3", "1e999", "0.30000000000000004",
+        "inf", "-inf", "nan", "0.1", "-0", "1e20", "1e22", "1e-7", "5e-324", "123456789012345678", "0x10",
+        "+5", "", "x", " 3", "1e999", "0.30000000000000004",
     ]),
 )  # fmt: skip
 MEMBERS = st.sampled_from(
