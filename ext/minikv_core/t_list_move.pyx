@@ -14,10 +14,8 @@ from minikv_core.packed cimport Item, item_text, packed_read
 from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_array, reply_bulk, reply_null, reply_null_array
 from minikv_core.session cimport fail, fail_status, fail_syntax, fail_wrong_type, is_word
-from minikv_core.t_list cimport (
-    is_large, is_list, list_changed, list_length, list_popped, list_push, list_rotate, list_seek, parse_end,
-    reply_elements,
-)
+from minikv_core.t_list cimport is_large, is_list, list_length, list_push, list_rotate, list_seek
+from minikv_core.t_list_commands cimport list_changed, list_popped, parse_end, reply_elements
 from minikv_core.types cimport FAILED, LIST, NO_MEMORY, OK, Slice, Status
 
 from minikv_core.registry import KeyNum, KeySpec, define
