@@ -306,7 +306,7 @@ cdef Status expire_command(Session* s, ExpiryUnit unit) noexcept nogil:
     return OK
 
 
-define("HEXPIRE", fn(cmd_hexpire), arity=-6, flags=WRITE | DENYOOM | FAST, keys=KeySpec(1, 1, 1, "RW update"),
+define("HEXPIRE", fn(cmd_hexpire), arity=-6, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW update"),
        group="hash", since="7.4.0", cost="O(N) for N fields",
        args="key seconds [NX|XX|GT|LT] FIELDS <numfields field [field ...]>",
        summary="Lets fields of a hash expire after a number of seconds.")
@@ -314,7 +314,7 @@ cdef Status cmd_hexpire(Session* s) noexcept nogil:
     return expire_command(s, SECONDS)
 
 
-define("HPEXPIRE", fn(cmd_hpexpire), arity=-6, flags=WRITE | DENYOOM | FAST, keys=KeySpec(1, 1, 1, "RW update"),
+define("HPEXPIRE", fn(cmd_hpexpire), arity=-6, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW update"),
        group="hash", since="7.4.0", cost="O(N) for N fields",
        args="key milliseconds [NX|XX|GT|LT] FIELDS <numfields field [field ...]>",
        summary="Lets fields of a hash expire after a number of milliseconds.")
@@ -322,7 +322,7 @@ cdef Status cmd_hpexpire(Session* s) noexcept nogil:
     return expire_command(s, MILLIS)
 
 
-define("HEXPIREAT", fn(cmd_hexpireat), arity=-6, flags=WRITE | DENYOOM | FAST, keys=KeySpec(1, 1, 1, "RW update"),
+define("HEXPIREAT", fn(cmd_hexpireat), arity=-6, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW update"),
        group="hash", since="7.4.0", cost="O(N) for N fields",
        args="key unix-time-seconds [NX|XX|GT|LT] FIELDS <numfields field [field ...]>",
        summary="Lets fields of a hash expire at a Unix time in seconds.")
@@ -330,7 +330,7 @@ cdef Status cmd_hexpireat(Session* s) noexcept nogil:
     return expire_command(s, AT_SECONDS)
 
 
-define("HPEXPIREAT", fn(cmd_hpexpireat), arity=-6, flags=WRITE | DENYOOM | FAST, keys=KeySpec(1, 1, 1, "RW update"),
+define("HPEXPIREAT", fn(cmd_hpexpireat), arity=-6, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW update"),
        group="hash", since="7.4.0", cost="O(N) for N fields",
        args="key unix-time-milliseconds [NX|XX|GT|LT] FIELDS <numfields field [field ...]>",
        summary="Lets fields of a hash expire at a Unix time in milliseconds.")
