@@ -94,7 +94,8 @@ class Settings:
         rows: dict[str, tuple[str, str]] = {}
         for name, text in pairs:
             row = find(name)
-            unchanged = Access.OWN in row.access and text == self.text(name)
+            own = Access.OWN in row.access or "." in name  # such names are php-fpm's
+            unchanged = own and text == self.text(name)
             if Access.IMMUTABLE in row.access and not unchanged:
                 raise SettingError(name, "can't set immutable config")
             if Access.PROTECTED in row.access and not self.allows("enable-protected-configs", local):

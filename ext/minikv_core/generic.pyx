@@ -2,9 +2,10 @@
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 from minikv_core.arena cimport arena_free, undo_note
+from minikv_core.clock cimport monotonic_us
 from minikv_core.engine cimport (
     DENYOOM, FAST, LOADING, READONLY, STALE, WRITE, EVENT_GENERIC, EVENT_NEW, EVENT_OVERWRITTEN, EVENT_TYPE_CHANGED,
-    EVICT_KIND, EVICT_LFU, IS_NO_TOUCH, Database, Engine, Session,
+    EVICT_KIND, EVICT_LFU, IN_EXEC, IS_NO_TOUCH, Database, Engine, Session,
 )
 from minikv_core.entry cimport Entry, entry_clock, entry_form, entry_kind
 from minikv_core.keygroup cimport GROUP, prefetch_keys
@@ -12,6 +13,7 @@ from minikv_core.keyspace cimport (
     LOOK_NO_STATS, LOOK_NO_TOUCH, LOOK_READ, LOOK_WRITE, Found, clone_entry, entry_under, flush_database, free_entry,
     key_hash, kind_ops, lfu_decayed, link_entry, look_up, notify, remove_key, replace_entry, signal_modified, unlink_entry,
 )
+from minikv_core.lazyfree cimport lazyfree_step
 from minikv_core.numbers cimport parse_int
 from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_array, reply_int, reply_null, reply_ok, reply_simple, reply_text
@@ -21,6 +23,10 @@ from minikv_core.types cimport (
 )
 from minikv_core.watch cimport touch_database
 from minikv_core.registry import KeySpec, define
+
+cdef enum:
+    FREE_STEP = 1024        # objects freed between two looks at the clock
+    FREE_US = 1000          # longest time that FLUSHALL SYNC frees before its reply
 
 cdef const char* KIND_NAMES[6]
 KIND_NAMES[:] = [b"string", b"list", b"hash", b"set", b"zset", b"stream"]   # by Kind
@@ -444,6 +450,13 @@ cdef void tell_database(Engine* e, Database* db, Database* other) noexcept nogil
         e.key_ready(e, db, NULL, 0)
 
 
+cdef void free_some(Engine* e) noexcept nogil:
+    """Free what has been flushed as far as that takes a millisecond; the timers do the rest."""
+    cdef int64_t start = monotonic_us()
+    while lazyfree_step(e, FREE_STEP) and monotonic_us() - start < FREE_US:
+        pass
+
+
 define("FLUSHDB", fn(cmd_flushdb), arity=-1, flags=WRITE, group="server", since="1.0.0",
        cost="O(N) for the N keys of the database", args="[ASYNC|SYNC]", categories="keyspace dangerous",
        tips=FLUSH_TIPS, history=FLUSH_HISTORY, summary="Delete all keys of the database.")
@@ -454,7 +467,9 @@ cdef Status cmd_flushdb(Session* s) noexcept nogil:
     tell_database(s.engine, s.db, NULL)
     if s.engine.trackers:
         s.engine.track_change(s.engine, s.db, NULL)
-    flush_database(s.engine, s.db, lazy)
+    flush_database(s.engine, s.db, lazy or s.flags & IN_EXEC == 0)
+    if not lazy:
+        free_some(s.engine)
     reply_ok(&s.out)
     return OK
 
@@ -472,7 +487,9 @@ cdef Status cmd_flushall(Session* s) noexcept nogil:
         e.track_change(e, NULL, NULL)
     for i in range(e.database_count):
         tell_database(e, &e.databases[i], NULL)
-        flush_database(e, &e.databases[i], lazy)
+        flush_database(e, &e.databases[i], lazy or s.flags & IN_EXEC == 0)
+    if not lazy:
+        free_some(e)
     undo_note(&e.arena, &e.root.dirty, sizeof(uint64_t))
     e.root.dirty += 1
     reply_ok(&s.out)
