@@ -7,16 +7,22 @@ from libc.stdint cimport uint8_t, uint64_t
 cdef extern from * nogil:
     """
     #include <string.h>
+    static inline uint64_t minikv_word(const char *p) {
+        uint64_t w;
+        memcpy(&w, p, 8);
+        return w;
+    }
+    #define MINIKV_ONES(i) (uint64_t)__builtin_popcountll(minikv_word(p + i))
     /* Four sums, as the processor counts faster than it adds to one of them. */
     #define MINIKV_COUNT_BITS(p, n) \\
-        uint64_t a = 0, b = 0, c = 0, d = 0, w[4]; \\
-        for (; n >= 32; p += 32, n -= 32) { \\
-            memcpy(w, p, 32); \\
-            a += (uint64_t)__builtin_popcountll(w[0]); \\
-            b += (uint64_t)__builtin_popcountll(w[1]); \\
-            c += (uint64_t)__builtin_popcountll(w[2]); \\
-            d += (uint64_t)__builtin_popcountll(w[3]); \\
+        uint64_t a = 0, b = 0, c = 0, d = 0; \\
+        for (; n >= 64; p += 64, n -= 64) { \\
+            a += MINIKV_ONES(0) + MINIKV_ONES(32); \\
+            b += MINIKV_ONES(8) + MINIKV_ONES(40); \\
+            c += MINIKV_ONES(16) + MINIKV_ONES(48); \\
+            d += MINIKV_ONES(24) + MINIKV_ONES(56); \\
         } \\
+        for (; n >= 8; p += 8, n -= 8) a += MINIKV_ONES(0); \\
         for (; n; p++, n--) a += (uint64_t)__builtin_popcount((unsigned char)*p); \\
         return a + b + c + d;
     static uint64_t minikv_count_plain(const char *p, size_t n) { MINIKV_COUNT_BITS(p, n) }
@@ -34,15 +40,12 @@ cdef extern from * nogil:
     /* Bytes at p, a multiple of 8, that are all equal to the bytes of `same`. */
     static inline size_t minikv_run_of(const char *p, size_t n, uint64_t same) {
         size_t i = 0;
-        uint64_t w[4];
-        for (; i + 32 <= n; i += 32) {
-            memcpy(w, p + i, 32);
-            if ((w[0] ^ same) | (w[1] ^ same) | (w[2] ^ same) | (w[3] ^ same)) break;
+        for (; i + 64 <= n; i += 64) {
+            uint64_t other = 0;
+            for (int j = 0; j < 64; j += 8) other |= minikv_word(p + i + j) ^ same;
+            if (other) break;
         }
-        for (; i + 8 <= n; i += 8) {
-            memcpy(w, p + i, 8);
-            if (w[0] != same) break;
-        }
+        while (i + 8 <= n && minikv_word(p + i) == same) i += 8;
         return i;
     }
 

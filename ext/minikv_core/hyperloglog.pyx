@@ -34,7 +34,7 @@ from minikv_core.keyspace cimport (
     Found, LOOK_READ, LOOK_WRITE, key_hash, look_up, notify, put_string, random_next, signal_modified,
     string_bytes, string_for_update,
 )
-from minikv_core.memory cimport load_u64, store_u64
+from minikv_core.memory cimport load_u64, store_u16, store_u32, store_u64
 from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_array, reply_bulk, reply_int, reply_ok, reply_simple
 from minikv_core.session cimport fail, fail_status, fail_wrong_type, is_word
@@ -44,8 +44,28 @@ from minikv_core.types cimport *
 from minikv_core.registry import KeySpec, define
 
 cdef extern from * nogil:
+    """
+    #include <string.h>
+    /* Eight registers of 6 bits as bytes, and back. */
+    static inline uint64_t minikv_widen(uint64_t x) {
+        x = (x & 0xFFFFFFull) | (x & 0xFFFFFF000000ull) << 8;
+        x = (x & 0x00000FFF00000FFFull) | (x & 0x00FFF00000FFF000ull) << 4;
+        return (x & 0x003F003F003F003Full) | (x & 0x0FC00FC00FC00FC0ull) << 2;
+    }
+    static inline uint64_t minikv_narrow(uint64_t x) {
+        x = (x & 0x003F003F003F003Full) | (x & 0x3F003F003F003F00ull) >> 2;
+        x = (x & 0x00000FFF00000FFFull) | (x & 0x0FFF00000FFF0000ull) >> 4;
+        return (x & 0xFFFFFFull) | (x & 0x00FFFFFF00000000ull) >> 8;
+    }
+    static inline void minikv_raise(uint8_t *__restrict to, const uint8_t *__restrict from, int n) {
+        for (int i = 0; i < n; i++) to[i] = to[i] > from[i] ? to[i] : from[i];
+    }
+    """
     int ctz64 "__builtin_ctzll"(uint64_t x)
     long long llroundl "__builtin_llroundl"(long double x)
+    uint64_t widen "minikv_widen"(uint64_t x)
+    uint64_t narrow "minikv_narrow"(uint64_t x)
+    void raise_to "minikv_raise"(uint8_t* to, const uint8_t* source, int n)    # the greater of each two
 
 cdef enum:
     HEAD = 16               # bytes of the header
@@ -71,6 +91,10 @@ cdef enum Change:
 cdef struct Sketch:         # a HyperLogLog's bytes, copied to be changed
     char     bytes[SPARSE_ROOM]
     uint32_t len
+
+cdef struct RunPlace:          # where a search for a register begins: a run and its first register
+    uint32_t at
+    uint32_t first
 
 cdef struct Run:            # one run of a sparse sketch
     uint32_t start          # byte where it begins
@@ -162,25 +186,21 @@ cdef inline void dense_set(char* bytes, uint32_t index, uint32_t value) noexcept
 
 cdef void dense_unpack(const char* bytes, uint8_t* registers) noexcept nogil:
     """Each register as a byte: eight come from six bytes."""
-    cdef const char* p = bytes + HEAD
-    cdef uint64_t word = 0
-    cdef int i, j
+    cdef const char* p = bytes + HEAD - 2       # so that eight bytes are never more than there are
+    cdef int i
     for i in range(0, REGISTERS, 8):
-        memcpy(&word, p, 6)
-        for j in range(8):
-            registers[i + j] = (word >> (6 * j)) & 63
+        store_u64(registers + i, widen(load_u64(p) >> 16))
         p += 6
 
 
 cdef void dense_pack(const uint8_t* registers, char* bytes) noexcept nogil:
     cdef char* p = bytes + HEAD
     cdef uint64_t word
-    cdef int i, j
+    cdef int i
     for i in range(0, REGISTERS, 8):
-        word = 0
-        for j in range(8):
-            word |= <uint64_t>registers[i + j] << (6 * j)
-        memcpy(p, &word, 6)
+        word = narrow(load_u64(registers + i))
+        store_u32(p, <uint32_t>word)
+        store_u16(p + 4, <uint16_t>(word >> 32))
         p += 6
 
 # ---------------------------------------------------------------- sparse runs
@@ -260,28 +280,34 @@ cdef void make_dense(Sketch* sketch, const uint8_t* registers) noexcept nogil:
     sketch.len = DENSE_BYTES
 
 
-cdef Change sparse_set(Sketch* sketch, uint32_t index, uint32_t rank, int64_t most) noexcept nogil:
+cdef Change sparse_set(Sketch* sketch, RunPlace* start, uint32_t index, uint32_t rank, int64_t most) noexcept nogil:
     """Raise a register of a sparse sketch, which becomes dense if need be.
 
+    start    a run in front of it; moves on to one that greater indexes can start from
     most     bytes that it may have and be sparse
     """
     cdef uint8_t registers[REGISTERS]
     cdef char fresh[8]
     cdef char* p = fresh
     cdef Run run
-    cdef uint32_t at = HEAD, first = 0, before = HEAD, behind, size
+    cdef RunPlace here = start[0], before = here, farther = here
+    cdef uint32_t at, first, behind, size
     if rank <= VALUE_MOST:
         while True:
-            if at >= sketch.len:
+            if here.at >= sketch.len:
                 return CORRUPT
-            behind = read_run(sketch.bytes, sketch.len, at, &run)
+            behind = read_run(sketch.bytes, sketch.len, here.at, &run)
             if run.registers == 0:
                 return CORRUPT
-            if index < first + run.registers:
+            if index < here.first + run.registers:
                 break
-            before = at
-            at = behind
-            first += run.registers
+            farther = before
+            before = here
+            here.at = behind
+            here.first += run.registers
+        start[0] = farther      # what is joined begins behind it
+        at = here.at
+        first = here.first
         if run.value >= rank:
             return UNCHANGED
         if run.value:
@@ -297,7 +323,7 @@ cdef Change sparse_set(Sketch* sketch, uint32_t index, uint32_t rank, int64_t mo
             memmove(sketch.bytes + at + size, sketch.bytes + behind, sketch.len - behind)
             memcpy(sketch.bytes + at, fresh, size)
             sketch.len += size - run.bytes
-            join_runs(sketch, before)
+            join_runs(sketch, before.at)
             return CHANGED
     if not sparse_unpack(sketch.bytes, sketch.len, registers):
         return CORRUPT
@@ -339,13 +365,22 @@ cdef bint unpack(const Slice* value, uint8_t* registers) noexcept nogil:
 cdef uint64_t count_registers(const uint8_t* registers) noexcept nogil:
     """The estimate from registers of a byte each; four histograms, as equal values come in a row."""
     cdef uint32_t histograms[4][64]
+    cdef uint64_t word
     cdef int i
     memset(histograms, 0, sizeof(histograms))
-    for i in range(0, REGISTERS, 4):
-        histograms[0][registers[i]] += 1
-        histograms[1][registers[i + 1]] += 1
-        histograms[2][registers[i + 2]] += 1
-        histograms[3][registers[i + 3]] += 1
+    for i in range(0, REGISTERS, 8):
+        word = load_u64(registers + i)
+        if word == 0:
+            histograms[0][0] += 8
+            continue
+        histograms[0][word & 63] += 1
+        histograms[1][(word >> 8) & 63] += 1
+        histograms[2][(word >> 16) & 63] += 1
+        histograms[3][(word >> 24) & 63] += 1
+        histograms[0][(word >> 32) & 63] += 1
+        histograms[1][(word >> 40) & 63] += 1
+        histograms[2][(word >> 48) & 63] += 1
+        histograms[3][(word >> 56) & 63] += 1
     for i in range(64):
         histograms[0][i] += histograms[1][i] + histograms[2][i] + histograms[3][i]
     return estimate(histograms[0])
@@ -416,9 +451,12 @@ cdef Change add_sparse(Session* s, Sketch* sketch) noexcept nogil:
     """Add argv[2], ... to a sparse sketch, which may become dense on the way."""
     cdef Change change, all = UNCHANGED
     cdef uint32_t i, index, rank
+    cdef RunPlace start
     for i in range(2, s.argc):
         rank = element_rank(s.argv[i].ptr, s.argv[i].len, &index)
-        change = sparse_set(sketch, index, rank, s.engine.config.hll_sparse_max_bytes)
+        start.at = HEAD
+        start.first = 0
+        change = sparse_set(sketch, &start, index, rank, s.engine.config.hll_sparse_max_bytes)
         if change == CORRUPT:
             return CORRUPT
         if change == CHANGED:
@@ -481,7 +519,6 @@ cdef Status merge(Session* s, uint32_t from_arg, uint8_t* registers, bint* any_d
     cdef Found f
     cdef Status status
     cdef uint32_t i
-    cdef int j
     memset(registers, 0, REGISTERS)
     for i in range(from_arg, s.argc):
         status = read_sketch(s, &s.argv[i], key_hash(s.engine, &s.argv[i]), LOOK_READ, &f, &value)
@@ -492,8 +529,7 @@ cdef Status merge(Session* s, uint32_t from_arg, uint8_t* registers, bint* any_d
         if not unpack(&value, other):
             return fail_corrupt(s)
         any_dense[0] |= is_dense(value.ptr)
-        for j in range(REGISTERS):
-            registers[j] = max(registers[j], other[j])
+        raise_to(registers, other, REGISTERS)
     return OK
 
 
@@ -538,12 +574,13 @@ cdef Status cmd_pfcount(Session* s) noexcept nogil:
 
 cdef Change raise_registers(Sketch* sketch, const uint8_t* registers, int64_t most) noexcept nogil:
     """Raise a sparse sketch's registers to values that are not less; it may become dense."""
-    cdef Change change = UNCHANGED
+    cdef RunPlace start
     cdef int i
+    start.at = HEAD
+    start.first = 0
     for i in range(REGISTERS):
         if registers[i]:
-            change = sparse_set(sketch, <uint32_t>i, registers[i], most)
-            if change == CORRUPT:
+            if sparse_set(sketch, &start, <uint32_t>i, registers[i], most) == CORRUPT:
                 return CORRUPT
             if is_dense(sketch.bytes):
                 make_dense(sketch, registers)
@@ -691,6 +728,7 @@ cdef bint estimates_hold(Sketch* sketch, char* dense, uint8_t* registers) noexce
     """Whether estimates stay near the truth, and are the same for both encodings, up to 2**20 elements."""
     cdef uint64_t n, random = 2, element, next = 1
     cdef uint32_t index, rank
+    cdef RunPlace start
     cdef Slice value
     cdef double error
     for n in range(1, (1 << 20) + 1):
@@ -699,7 +737,9 @@ cdef bint estimates_hold(Sketch* sketch, char* dense, uint8_t* registers) noexce
         if rank > dense_get(dense, index):
             dense_set(dense, index, rank)
         if not is_dense(sketch.bytes):
-            sparse_set(sketch, index, rank, 3000)
+            start.at = HEAD
+            start.first = 0
+            sparse_set(sketch, &start, index, rank, 3000)
         if n == next:
             next *= 2
             dense_unpack(dense, registers)
