@@ -33,6 +33,8 @@ VALUES = {
     "block": b"b" * 16384,
     "block100k": b"B" * 100_000,
     "block1m": b"M" * 1_000_000,
+    "sparse": b"HYLL\x01" + bytes(11) + b"\x7f\xff",
+    "dense": b"HYLL" + bytes(12_300),
 }
 KEYS = {form.encode(): value for form, value in VALUES.items()} | {
     b"k" * 300: b"long key",
@@ -114,6 +116,10 @@ DEL KEY | UNLINK KEY | DELEX KEY | RENAME KEY x | RENAME KEY other2 | RENAME KEY
 COPY KEY x | COPY KEY block REPLACE | COPY block KEY REPLACE | COPY KEY y DB 1 | MOVE KEY 2
 GET KEY | TOUCH KEY | GETRANGE KEY 0 -1 | SET x SAME | SET KEY LONG | SET KEY HUGE | SET KEY SAME
 MSET KEY 1 x 2 y LONG | MSETNX x 1 y HUGE | MSETEX 2 KEY a x b EX 10 | WATCH KEY x
+SETBIT KEY 3 1 | SETBIT KEY 3000 1 | SETBIT KEY 200000 1
+BITOP NOT x KEY | BITOP OR KEY raw block | BITOP AND KEY x y | BITFIELD KEY SET i64 13 -7 INCRBY u9 90 1
+BITFIELD KEY SET u8 200000 1 | BITFIELD KEY OVERFLOW FAIL INCRBY u2 900 9
+PFADD KEY | PFADD KEY a b c | PFCOUNT KEY | PFMERGE KEY sparse | PFMERGE KEY dense | PFDEBUG TODENSE KEY
 """.replace("\n", "|").split("|")
 WORDS = {b"LONG": b"l" * 400, b"HUGE": b"h" * 70_000}
 
