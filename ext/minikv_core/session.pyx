@@ -269,7 +269,6 @@ cdef void session_feed(Session* s, char* bytes, size_t n) noexcept nogil:
 
 cdef void session_resume(Session* s) noexcept nogil:
     s.flags &= ~<uint32_t>TO_RESUME
-    session_take_pushes(s)      # the reply that it has waited for may be among them
     begin_feed(s, 0)
     run_inbox(s)
 
@@ -281,6 +280,7 @@ cdef void begin_feed(Session* s, size_t n) noexcept nogil:
     e.stats.net_input += n
     if s.out.base != NULL:      # still held since another feed of this turn
         output_spill(&s.out)
+    session_take_pushes(s)      # the reply that it has waited for may be among them
     output_attach(&s.out, w.scratch + w.scratch_used, SCRATCH_BYTES - w.scratch_used)
 
 cdef void run_inbox(Session* s) noexcept nogil:
