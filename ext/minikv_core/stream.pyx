@@ -457,29 +457,27 @@ cdef bint stream_delete(Arena* a, Stream* s, const StreamID* id) noexcept nogil:
     return True
 
 
-cdef void last_of_block(StreamWalk* w) noexcept nogil:
-    """Read the last entry, deleted or not, of the block that was just opened."""
-    cdef char* p = w.begin
-    while p != w.end:
-        read_entry(w, p)
-        p = behind_entry(w)
-
-
 cdef bint goes_whole(Arena* a, Stream* s, const Trim* trim, uint32_t index) noexcept nogil:
     """Whether all entries of a block are among those to delete."""
     cdef StreamBlock* row = &stream_rows(a, s)[index]
     cdef StreamWalk w
+    cdef char* p
     if trim.by == TRIM_LENGTH:
         return s.length >= trim.length + row.live       # so it ends as well when there are few enough
-    if id_compare(&row.base, &trim.least) >= 0:
-        return False
+    if index + 1 < s.blocks and id_compare(&row[1].base, &trim.least) <= 0:
+        return True
     w.arena = a
     w.stream = s
     w.index = index
     w.reverse = False
     open_block(&w)
-    last_of_block(&w)
-    return id_compare(&w.id, &trim.least) < 0
+    p = w.begin
+    while p != w.end:
+        read_entry(&w, p)
+        if id_compare(&w.id, &trim.least) >= 0:
+            return False
+        p = behind_entry(&w)
+    return True
 
 
 cdef uint64_t stream_trim(Arena* a, Stream* s, const Trim* trim) noexcept nogil:

@@ -50,7 +50,7 @@ cdef void reply_range(Session* s, Stream* stream, const StreamID* first, const S
 cdef Status fail_names(Session* s, const char* before, const Slice* name, const char* between, const Slice* other,
                        const char* behind) noexcept nogil
 
-# Make an empty stream under a key that does not exist, and tell; NULL = no memory.
+# Make an empty stream under a key that does not exist; NULL = no memory. The caller tells of the new key.
 cdef Stream* make_stream(Session* s, const Slice* key, Found* f) noexcept nogil
 
 cdef inline void reply_id(Output* o, const StreamID* id) noexcept nogil:

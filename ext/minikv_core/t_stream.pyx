@@ -12,7 +12,7 @@ from libc.string cimport memcpy, strlen
 from minikv_core.arena cimport Arena, arena_at, arena_free, undo_note
 from minikv_core.engine cimport *
 from minikv_core.keyspace cimport (
-    Found, LOOK_READ, LOOK_WRITE, notify, place_value, signal_modified, signal_ready,
+    Found, LOOK_READ, LOOK_WRITE, notify, place_value, remove_key, signal_modified, signal_ready,
 )
 from minikv_core.memory cimport store_u32, unlikely
 from minikv_core.numbers cimport parse_int
@@ -292,7 +292,6 @@ cdef Stream* make_stream(Session* s, const Slice* key, Found* f) noexcept nogil:
         arena_free(&e.arena, root)
         return NULL
     store_u32(payload, root)
-    notify(e, EVENT_NEW, b"new", key, s.db)
     return <Stream*>arena_at(&e.arena, root)
 
 
@@ -337,6 +336,7 @@ cdef Status cmd_xadd(Session* s) noexcept nogil:
     cdef Found f
     cdef uint32_t pairs, i
     cdef uint64_t text = 0
+    cdef bint fresh
     if not parse_add(s, True, &o):
         return FAILED
     if not (o.any_id or o.any_seq) and (o.id.ms | o.id.seq) == 0:
@@ -354,13 +354,18 @@ cdef Status cmd_xadd(Session* s) noexcept nogil:
         text += s.argv[i].len
     if text > STREAM_TEXT_MAX:
         return fail(s, b"ERR Elements are too large to be stored")
-    if stream == NULL:
+    fresh = stream == NULL
+    if fresh:
         stream = make_stream(s, key, &f)
         if stream == NULL:
             return fail_status(s, NO_MEMORY)
     pairs = (s.argc - o.at) // 2
     if unlikely(stream_append(&e.arena, stream, e.config, &o.id, &s.argv[o.at], pairs) != OK):
+        if fresh:
+            remove_key(e, s.db, &f, False)
         return fail_status(s, NO_MEMORY)
+    if fresh:
+        notify(e, EVENT_NEW, b"new", key, s.db)
     reply_id(&s.out, &o.id)
     signal_modified(e, s.db, key, s.hash)
     signal_ready(e, s.db, key, STREAM)
@@ -583,8 +588,8 @@ cdef Status cmd_xdelex(Session* s) noexcept nogil:
     return OK
 
 
-define("XACKDEL", fn(cmd_xackdel), arity=-6, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW update delete"), group="stream",
-       since="8.2.0", cost="O(1) an entry", args="key group [KEEPREF|DELREF|ACKED] IDS <numids id ...>",
+define("XACKDEL", fn(cmd_xackdel), arity=-6, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW update delete"),
+       group="stream", since="8.2.0", cost="O(1) an entry", args="key group [KEEPREF|DELREF|ACKED] IDS <numids id ...>",
        summary="Acknowledge entries and delete them, with or unless groups refer to them.")
 cdef Status cmd_xackdel(Session* s) noexcept nogil:
     cdef Arena* a = &s.engine.arena

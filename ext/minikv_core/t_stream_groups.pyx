@@ -86,8 +86,8 @@ cdef Status begin_xgroup(Session* s, bint makes_stream, bint needs_group, Found*
 
 
 cdef Status bad_words(Session* s) noexcept nogil:
-    return fail_names(s, b"ERR unknown subcommand or wrong number of arguments for '", &s.argv[1], b"'. Try XGROUP HELP.",
-                      NULL, b"")
+    return fail_names(s, b"ERR unknown subcommand or wrong number of arguments for '", &s.argv[1],
+                      b"'. Try XGROUP HELP.", NULL, b"")
 
 
 cdef Status parse_place(Session* s, bint creates, bint* makes_stream, int64_t* entries_read) noexcept nogil:
@@ -120,6 +120,9 @@ cdef bint parse_last(Session* s, const Stream* stream, bint creates, StreamID* i
     return True
 
 
+define("XGROUP", None, arity=-2, flags=0, group="stream", since="5.0.0", cost="That of the subcommand",
+       summary="Commands that make, move and remove consumer groups.")
+
 define("XGROUP CREATE", fn(cmd_xgroup_create), arity=-5, flags=WRITE | DENYOOM, keys=KeySpec(2, 2, 1, "RW insert"),
        group="stream", since="5.0.0", cost="O(1)",
        args="key group <id|$> [MKSTREAM] [ENTRIESREAD entries-read:integer]",
@@ -144,6 +147,7 @@ cdef Status cmd_xgroup_create(Session* s) noexcept nogil:
         if stream == NULL:
             return fail_status(s, NO_MEMORY)
         signal_modified(e, s.db, &s.argv[2], s.hash)
+        notify(e, EVENT_NEW, b"new", &s.argv[2], s.db)
     if group_create(&e.arena, stream, &s.argv[3], &id, entries_read) == 0:
         return fail_status(s, NO_MEMORY)
     if not fresh:

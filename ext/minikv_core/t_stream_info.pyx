@@ -159,6 +159,9 @@ cdef void reply_full(Session* s, Stream* stream, uint64_t most) noexcept nogil:
 
 # ---------------------------------------------------------------- the commands
 
+define("XINFO", None, arity=-2, flags=0, group="stream", since="5.0.0", cost="That of the subcommand",
+       summary="Commands that describe streams.")
+
 define("XINFO STREAM", fn(cmd_xinfo_stream), arity=-3, flags=READONLY, keys=KeySpec(2, 2, 1, "RO access"), group="stream",
        since="5.0.0", cost="O(1)", args="key [FULL [COUNT count]]",
        history=(("6.0.0", "FULL."), ("7.0.0", "max-deleted-entry-id, entries-added, recorded-first-entry-id, entries-read "

@@ -16,8 +16,8 @@ from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_array, reply_bulk, reply_map, reply_null_array
 from minikv_core.session cimport fail, fail_status, fail_syntax, is_word
 from minikv_core.stream cimport (
-    ID_CHARS, Stream, StreamID, StreamWalk, id_compare, id_format, id_next, id_previous, stream_edge, stream_next,
-    stream_seek,
+    ID_CHARS, Stream, StreamID, StreamWalk, id_compare, id_format, id_next, id_previous, stream_count, stream_edge,
+    stream_next, stream_seek,
 )
 from minikv_core.stream_group cimport (
     Consumer, Group, Pending, consumer_at, consumer_create, group_advance, group_at, name_find, pending_add, pending_at,
@@ -305,7 +305,7 @@ cdef Status wait(Session* s, const ReadOptions* o, const Source* sources) noexce
 
 cdef Status read_sources(Session* s, const ReadOptions* o, Source* sources) noexcept nogil:
     cdef Arena* a = &s.engine.arena
-    cdef StreamID last
+    cdef StreamID first, last
     cdef Source* source
     cdef uint32_t i, ready = 0
     for i in range(o.count):
@@ -322,9 +322,9 @@ cdef Status read_sources(Session* s, const ReadOptions* o, Source* sources) noex
         elif o.group != NULL:
             if give_new(s, source, o.noack) != OK:
                 return FAILED
-        elif source.stream.length:
-            stream_edge(a, source.stream, True, &last)
-            source.ready = id_compare(&last, &source.after) > 0
+        elif id_compare(&source.after, &source.stream.last) < 0:
+            behind(source, &first, &last)
+            source.ready = stream_count(a, source.stream, &first, &last, 1) != 0
         ready += source.ready
     if ready == 0:
         return wait(s, o, sources)
