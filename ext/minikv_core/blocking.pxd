@@ -17,6 +17,9 @@ cdef Status block_on_keys(Session* s, uint32_t first, uint32_t count, int kind, 
 # The arguments of a command that waits are copies: it may change one of them (XREAD's $) before it blocks.
 cdef bint replace_argument(Session* s, uint32_t i, const char* p, uint32_t n) noexcept nogil
 
+# Keys at which somebody waits with WAIT_GONE, for INFO.
+cdef uint32_t waited_gone(const Engine* e) noexcept nogil
+
 # For the engine's own start and end (handle.pyx).
 cdef void blocking_begin(Engine* e) noexcept nogil
 cdef void blocking_end(Engine* e) noexcept nogil

@@ -192,6 +192,24 @@ cdef void drop_if_unused(Engine* e, WaitedKey* k) noexcept nogil:
     free(k)
 
 
+cdef uint32_t waited_gone(const Engine* e) noexcept nogil:
+    cdef Blocking* b = <Blocking*>e.blocking
+    cdef Node* node
+    cdef Ring* head
+    cdef Ring* r
+    cdef uint32_t i, found = 0
+    for i in range(b.keys.room if b != NULL else 0):
+        node = b.keys.places[i]
+        while node != NULL:
+            head = &(<WaitedKey*>node).waiters
+            r = head.next
+            while r != head and blocked_of((<Waiter*>r).session).flags & WAIT_GONE == 0:
+                r = r.next
+            found += r != head
+            node = node.chained
+    return found
+
+
 cdef bint stands_at(const Blocked* b, const WaitedKey* k) noexcept nogil:
     cdef uint32_t i
     for i in range(b.count):

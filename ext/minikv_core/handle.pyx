@@ -9,7 +9,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport SIZE_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
-from minikv_core.blocking cimport blocking_begin, blocking_end
+from minikv_core.blocking cimport blocking_begin, blocking_end, waited_gone
 from minikv_core.arena cimport arena_alloc, arena_at, arena_close, arena_open, arena_slack, arena_trim
 from minikv_core.board cimport board_close, board_open, client_bytes_of, sessions_of
 from minikv_core.clock cimport monotonic_us, ticks
@@ -415,7 +415,7 @@ cdef class EngineHandle:
         return {
             "now_ms": e.now_ms, "now_us": e.now_us, "start_us": e.start_us, "dirty": e.root.dirty,
             "sessions": sessions_of(e), "monitors": e.monitors,
-            "blocked": e.blocked, "waited_keys": e.waited_keys, "subscribers": e.subscribers,
+            "blocked": e.blocked, "waited_keys": e.waited_keys, "waited_gone": waited_gone(e), "subscribers": e.subscribers,
             "watched": e.root.watched, "ticks": e.ticks_done, "trackers": e.trackers, "tracked_keys": tracked_keys(e),
             "tracked_items": tracked_items(e), "tracked_prefixes": tracked_prefixes(e),
             "hz": current_hz(e), "lru_clock": e.lru_clock, "databases": e.database_count,

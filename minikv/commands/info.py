@@ -105,7 +105,7 @@ def clients(session: Session) -> Rows:
         "clients_in_timeout_table": 0,
         "total_watched_keys": facts["watched"],
         "total_blocking_keys": facts["waited_keys"],
-        "total_blocking_keys_on_nokey": 0,
+        "total_blocking_keys_on_nokey": facts["waited_gone"],
     }
 
 
