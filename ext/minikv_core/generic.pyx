@@ -191,6 +191,7 @@ cdef Status rename_key(Session* s, bint if_missing) noexcept nogil:
     notify(e, EVENT_NEW, b"new", target, s.db)
     signal_modified(e, s.db, source, s.hash)
     signal_modified(e, s.db, target, hash)
+    e.root.dirty -= 1           # it counts as one change
     notify(e, EVENT_GENERIC, b"rename_from", source, s.db)
     notify(e, EVENT_GENERIC, b"rename_to", target, s.db)
     if overwrites:
@@ -292,6 +293,7 @@ cdef Status cmd_move(Session* s) noexcept nogil:
     notify(e, EVENT_NEW, b"new", key, db)
     signal_modified(e, s.db, key, s.hash)
     signal_modified(e, db, key, s.hash)
+    e.root.dirty -= 1           # it counts as one change
     notify(e, EVENT_GENERIC, b"move_from", key, s.db)
     notify(e, EVENT_GENERIC, b"move_to", key, db)
     reply_int(&s.out, 1)
