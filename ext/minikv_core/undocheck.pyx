@@ -17,18 +17,19 @@ from minikv_core.btree cimport (
 )
 from minikv_core.engine cimport Database, Engine, Root
 from minikv_core.entry cimport (
-    BLOCK_HEADER, Block, Entry, EntryView, entry_bytes, entry_expiry, entry_root, entry_view,
+    BLOCK_HEADER, Block, Entry, EntryView, entry_bytes, entry_expiry, entry_root, entry_view, fields_due,
 )
 from minikv_core.handle cimport EngineHandle
 from minikv_core.lazyfree cimport FreeNode
 from minikv_core.listblocks cimport BlockHead, BlockRow, ListRoot, block_head, block_row, element_next
-from minikv_core.member cimport SCORED_KEY, member_bytes, member_key
+from minikv_core.member cimport HASH_KEY, SCORED_KEY, Field, field_bytes, field_view, member_bytes, member_key
 from minikv_core.memory cimport ctz, load_u32
 from minikv_core.stream cimport Stream, StreamBlock, StreamID, StreamWalk, stream_next, stream_rows, stream_seek
 from minikv_core.stream_group cimport Consumer, Group, Pending, consumer_at, group_at, name_ref, pending_at
+from minikv_core.t_hash cimport Small, hash_table, small_due, small_hash
 from minikv_core.t_zset cimport Zset
 from minikv_core.table cimport ALL_SLOTS, BUCKETS, Bucket, Segment, Table, match_tags, table_check, table_next_segment
-from minikv_core.types cimport FORM_BLOCK, FORM_LARGE, LIST, OK, Ref, STREAM, ZSET
+from minikv_core.types cimport FORM_BLOCK, FORM_LARGE, FORM_PACKED_TTL, HASH, LIST, OK, Ref, SET, STREAM, ZSET
 from minikv_core.undo cimport undo_commit, undo_open, undo_rollback
 
 cdef enum:
@@ -171,6 +172,8 @@ cdef class UndoCheck:
                 self.walk_table(&node.table, node.position, objects, holders)
             elif node.kind == LIST:
                 self.walk_list(node.root, node.position, objects)
+            elif node.kind == HASH or node.kind == SET:
+                self.walk_members(node.root, node.position, objects)
             elif node.kind == STREAM:
                 self.walk_stream(node.root, objects, False)
             elif node.kind == ZSET:
@@ -205,12 +208,36 @@ cdef class UndoCheck:
                 b = &segment.buckets[i]
                 mask = ~match_tags(b.tags, 0) & ALL_SLOTS
                 while mask:
-                    self.walk_entry(b.refs[ctz(mask)], objects, holders)
+                    if t.key_at:
+                        add(objects, b.refs[ctz(mask)], self.bytes_of_member(t, b.refs[ctz(mask)]), False)
+                    else:
+                        self.walk_entry(b.refs[ctz(mask)], objects, holders)
                     mask &= mask - 1
+
+    cdef size_t bytes_of_member(self, Table* t, Ref ref):
+        cdef char* m = arena_at(self.arena, ref)
+        cdef uint32_t n
+        cdef Field f
+        if t.key_at == HASH_KEY:
+            field_view(m, &f)
+            return field_bytes(f.klen, f.vlen, f.expiry != NULL)
+        member_key(m, t.key_at, &n)
+        return member_bytes(n, t.key_at)
+
+    cdef walk_members(self, Ref root, uint64_t first, dict objects):
+        """Of a set or a hash.
+
+        first    position from which on the members are there
+        """
+        cdef Table* t = <Table*>arena_at(self.arena, root)
+        add(objects, root, sizeof(Table), False)
+        self.walk_table(t, first, objects, {})
+        assert first or table_check(self.arena, t) == 0
 
     cdef walk_entry(self, Ref ref, dict objects, dict holders):
         cdef Entry* entry = <Entry*>arena_at(self.arena, ref)
         cdef EntryView v
+        cdef Small small
         cdef Ref block
         entry_view(entry, &v)
         add(objects, ref, entry_bytes(v.klen, v.vlen, entry_expiry(entry)), True)
@@ -219,6 +246,12 @@ cdef class UndoCheck:
             if block not in holders:
                 add(objects, block, BLOCK_HEADER + load_u32(v.value + 4), False)
             holders[block] = holders.get(block, 0) + 1
+        elif v.form == FORM_LARGE and (v.kind == HASH or v.kind == SET):
+            self.walk_members(entry_root(entry), 0, objects)
+            assert v.kind == SET or (hash_table(self.engine, entry).expiring > 0) == (fields_due(entry) >= 0)
+        elif v.form == FORM_PACKED_TTL:
+            small_hash(entry, &small)
+            assert fields_due(entry) == small_due(&small)
         elif v.form == FORM_LARGE and v.kind == LIST:
             self.walk_list(entry_root(entry), 0, objects)
         elif v.form == FORM_LARGE and v.kind == STREAM:

@@ -55,9 +55,8 @@ def test_set_and_get(client, form):
     assert client.cmd("HLEN", "h") == 4
     assert client.cmd("HLEN", "none") == 0
     assert [client.cmd("HEXISTS", *words) for words in (("h", "a"), ("h", "x"), ("none", "a"))] == [1, 0, 0]
-    assert [client.cmd("HSTRLEN", *words) for words in (("h", "b"), ("h", "a"), ("h", "x"), ("none", "a"))] == [
-        4, 1, 0, 0,
-    ]  # fmt: skip
+    asked = (("h", "b"), ("h", "a"), ("h", "x"), ("none", "a"))
+    assert [client.cmd("HSTRLEN", *words) for words in asked] == [4, 1, 0, 0]
 
 
 def test_a_field_given_twice(client, form):
@@ -94,13 +93,16 @@ def test_replies_by_the_byte(client, protocol):
     client.cmd("HSET", "h", "a", "1")
     pair = b"$1\r\na\r\n$1\r\n1\r\n"
     assert client.raw(b"HGETALL h\r\n") == (b"*2\r\n" if protocol == 2 else b"%1\r\n") + pair
-    assert client.raw(b"HRANDFIELD h 1 WITHVALUES\r\n") == (b"*2\r\n" if protocol == 2 else b"*1\r\n*2\r\n") + pair
+    assert (
+        client.raw(b"HRANDFIELD h 1 WITHVALUES\r\n")
+        == (b"*2\r\n" if protocol == 2 else b"*1\r\n*2\r\n") + pair
+    )
     assert client.raw(b"HSCAN h 0\r\n") == b"*2\r\n$1\r\n0\r\n*2\r\n" + pair
 
 
 @pytest.mark.parametrize(
-    "value", ["0", "-1", "127", "128", "-4097", "32768", "9223372036854775807", "-9223372036854775808", "01", "+1",
-              "9223372036854775808", "1.0", " 1", "", "\0", "x" * 64],
+    "value", ["0", "-1", "127", "128", "-4097", "32768", "9223372036854775807", "-9223372036854775808", "01",
+              "+1", "9223372036854775808", "1.0", " 1", "", "\0", "x" * 64],
 )  # fmt: skip
 def test_values_come_back_as_they_were(client, form, value):
     client.cmd("HSET", "h", value, value, "other", "2")
@@ -240,7 +242,11 @@ def test_a_hash_grows_out_of_its_small_form(usual):
     assert everything(client) == {b"a": b"x" * 10, b"b": b"2", b"c": b"3", b"d": b"4"}
     client.cmd("HDEL", "h", "a", "b", "c")
     assert client.cmd("OBJECT", "ENCODING", "h") == b"hashtable"
-    for key, words in (("value", ("a", LONG)), ("field", (LONG, 1)), ("many", ("a", 1, "a", 2, "a", 3, "a", 4))):
+    for key, words in (
+        ("value", ("a", LONG)),
+        ("field", (LONG, 1)),
+        ("many", ("a", 1, "a", 2, "a", 3, "a", 4)),
+    ):
         client.cmd("HSET", key, *words)
         assert client.cmd("OBJECT", "ENCODING", key) == b"hashtable"
         assert client.cmd("HLEN", key) == 1
@@ -284,10 +290,10 @@ def test_copies_and_new_names(client, form):
 
 @pytest.mark.parametrize(
     "command",
-    ["HSET a 1", "HSETNX a 1", "HGET a", "HMSET a 1", "HMGET a", "HGETALL", "HKEYS", "HVALS", "HLEN", "HDEL a",
-     "HEXISTS a", "HSTRLEN a", "HINCRBY a 1", "HINCRBYFLOAT a 1", "HRANDFIELD", "HRANDFIELD 1", "HSCAN 0",
-     "HEXPIRE 1 FIELDS 1 a", "HTTL FIELDS 1 a", "HPERSIST FIELDS 1 a", "HGETDEL FIELDS 1 a", "HGETEX FIELDS 1 a",
-     "HSETEX FIELDS 1 a 1"],
+    ["HSET a 1", "HSETNX a 1", "HGET a", "HMSET a 1", "HMGET a", "HGETALL", "HKEYS", "HVALS", "HLEN",
+     "HDEL a", "HEXISTS a", "HSTRLEN a", "HINCRBY a 1", "HINCRBYFLOAT a 1", "HRANDFIELD", "HRANDFIELD 1",
+     "HSCAN 0", "HEXPIRE 1 FIELDS 1 a", "HTTL FIELDS 1 a", "HPERSIST FIELDS 1 a", "HGETDEL FIELDS 1 a",
+     "HGETEX FIELDS 1 a", "HSETEX FIELDS 1 a 1"],
 )  # fmt: skip
 def test_wrong_type(client, command):
     name, *words = command.split()

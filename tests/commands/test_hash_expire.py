@@ -330,7 +330,9 @@ def test_many_fields_expire_in_slices():
             names = [f"f{i}" for i in range(first, first + 1000)]
             store.execute("HSET", "h", *(word for name in names for word in (name, "v")))
             store.execute("HPEXPIRE", "h", 1, "FIELDS", 1000, *names)
-            store.execute("HSET", "h", *(word for i in range(first, first + 100) for word in (f"stays{i}", "v")))
+            store.execute(
+                "HSET", "h", *(word for i in range(first, first + 100) for word in (f"stays{i}", "v"))
+            )
         store.execute("EXEC")
         until(lambda: store.engine.timers() is not None and store.execute("HLEN", "h") == 3000)
         stats = store.engine.stats()
