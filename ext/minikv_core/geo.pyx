@@ -23,8 +23,10 @@ from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_array, reply_bulk, reply_double, reply_int, reply_null, reply_null_array
 from minikv_core.session cimport fail, fail_status, fail_syntax, is_word
 from minikv_core.t_zset cimport (
-    Scored, ScoredList, ZsetWalk, compare_scored, drop_if_empty, find_zset, list_add_walked, list_free, store_result,
-    zset_exchange, zset_expect, zset_score, zset_seek_score, zset_walk_next,
+    Scored, ScoredList, ZsetWalk, zset_exchange, zset_expect, zset_score, zset_seek_score, zset_walk_next,
+)
+from minikv_core.t_zset_shared cimport (
+    compare_scored, drop_if_empty, find_zset, list_add_walked, list_free, store_result,
 )
 from minikv_core.types cimport *
 

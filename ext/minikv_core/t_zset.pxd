@@ -1,14 +1,13 @@
-# Sorted sets: the value API (t_zset.pyx), and what the modules of Z commands share.
-from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+# Sorted sets: the value API. What the commands share beside it is in t_zset_shared.pxd.
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcmp
 from minikv_core.arena cimport arena_at
 from minikv_core.btree cimport Tree, TreeCursor
-from minikv_core.engine cimport Database, Engine, Session
+from minikv_core.engine cimport Database, Engine
 from minikv_core.entry cimport Entry, entry_root
 from minikv_core.keyspace cimport Found
-from minikv_core.output cimport Output
 from minikv_core.table cimport Table
-from minikv_core.types cimport Ref, Slice, Status
+from minikv_core.types cimport Slice, Status
 
 cdef enum:
     WALK_PLACES = 64        # pairs of a packed set whose places a walk backwards keeps
@@ -73,6 +72,7 @@ cdef void zset_seek_rank(Engine* e, Entry* entry, uint64_t rank, ZsetWalk* w) no
 cdef void zset_seek_score(Engine* e, Entry* entry, double min, bint open, ZsetWalk* w) noexcept nogil
 
 cdef uint64_t zset_length(Engine* e, Entry* entry) noexcept nogil
+cdef bint zset_is_empty(Engine* e, Entry* entry) noexcept nogil
 cdef bint zset_score(Engine* e, Entry* entry, const Slice* member, double* score) noexcept nogil
 # The rank of a member, 0 = lowest score; False = it is not there.
 cdef bint zset_rank(Engine* e, Entry* entry, const Slice* member, uint64_t* rank, double* score) noexcept nogil
@@ -89,31 +89,17 @@ cdef Status zset_exchange(Engine* e, Database* db, const Slice* key, Found* f, c
 # Choose the form for `count` members of up to `longest` bytes that are about to be added, making an empty value
 # if f.entry is NULL.
 cdef Status zset_expect(Engine* e, Database* db, const Slice* key, Found* f, uint64_t count, uint32_t longest) noexcept nogil
-# Remove a member, or the members of ranks [first, first + count). An empty value may be left: zset_drop_empty.
+# Remove a member, or the members of ranks [first, first + count). An empty value may be left: drop_if_empty.
 cdef Status zset_remove(Engine* e, Found* f, const Slice* member) noexcept nogil     # OK, MISSING or NO_MEMORY
 cdef Status zset_remove_span(Engine* e, Found* f, uint64_t first, uint64_t count) noexcept nogil
 # Put a new value under a key, in place of whatever is there, from members in order. NO_MEMORY: nothing has changed.
 cdef Status zset_store(Engine* e, Database* db, const Slice* key, Found* f, const ScoredList* list) noexcept nogil
 
-# ---------------------------------------------------------------- what the commands share
-
-cdef bint list_add(ScoredList* list, const char* p, uint32_t n, double score) noexcept nogil
-# The same of what a walk says; the text of a number, which lies in the walk itself, is copied.
-cdef bint list_add_walked(ScoredList* list, const Slice* member, double score, const void* walk, size_t n) noexcept nogil
-cdef void list_free(ScoredList* list) noexcept nogil
-cdef int compare_scored(const Scored* a, const Scored* b) noexcept nogil
-
-# Remove the key if nothing is left of its value; the events of both. True if it went.
-cdef bint drop_if_empty(Session* s, const Slice* key, Found* f) noexcept nogil
-# Find a sorted set; FAILED after an error reply for another type. f.entry NULL = there is none.
-cdef Status find_zset(Session* s, uint32_t at, int flags, Found* f) noexcept nogil
-# Put a list under argv[at] as the result of a STORE command, and reply with its length.
-cdef Status store_result(Session* s, uint32_t at, const ScoredList* list, const char* event) noexcept nogil
-# A member with its score: a pair of its own in RESP3 (or `nested`), else two elements.
-cdef void reply_pair(Output* o, const Slice* member, double score, bint nested) noexcept nogil
-# How many elements `n` members with scores are at the level of their array.
-cdef inline int64_t pair_elements(const Output* o, uint64_t n, bint scores) noexcept nogil:
-    return <int64_t>(n * 2 if scores and o.protocol == 2 else n)
-
 cdef inline Zset* zset_root(const Engine* e, Entry* entry) noexcept nogil:
     return <Zset*>arena_at(&e.arena, entry_root(entry))
+
+cdef inline int compare_bytes(const char* p, uint32_t n, const char* q, uint32_t m) noexcept nogil:
+    """Below 0, 0 or above 0, as members with one score are ordered."""
+    cdef uint32_t least = min(n, m)
+    cdef int c = memcmp(p, q, least) if least else 0
+    return c if c else <int>(n > m) - <int>(n < m)

@@ -9,47 +9,36 @@ A score is any double but NaN. Both zeros are one score; -0 is kept in large set
 """
 
 from libc.stddef cimport size_t
-from libc.stdint cimport UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memcmp, memcpy, memmove
+from libc.stdint cimport UINT64_MAX, int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memmove
 from minikv_core.arena cimport Arena, arena_alloc, arena_at, arena_free, arena_size, undo_note
 from minikv_core.btree cimport (
     TREE_ROOM, TREE_SCORED, TreeCursor, TreeKey, key_of_member, key_of_score, leaf_entries, tree_append, tree_find,
     tree_init, tree_insert, tree_next, tree_previous, tree_rank, tree_rekey, tree_seek, tree_seek_rank, tree_take,
     tree_take_run,
 )
-from minikv_core.engine cimport (
-    EVENT_GENERIC, EVENT_NEW, EVENT_OVERWRITTEN, EVENT_TYPE_CHANGED, EVENT_ZSET, Database, Engine, Session,
-)
-from minikv_core.entry cimport Entry, EntryView, entry_expiry, entry_form, entry_kind, entry_view
-from minikv_core.keyspace cimport (
-    LOOK_WRITE, Found, KindOps, key_hash, look_up, notify, place_value, register_kind, remove_key, signal_modified,
-    value_splice,
-)
+from minikv_core.engine cimport Database, Engine
+from minikv_core.entry cimport Entry, EntryView, entry_expiry, entry_form, entry_view
 from minikv_core.hash cimport hash_bytes
+from minikv_core.keyspace cimport Found, KindOps, key_hash, place_value, register_kind, value_splice
 from minikv_core.member cimport (
     SCORED_KEY, member_bytes, member_key, member_score, member_set_score, member_write,
 )
 from minikv_core.memory cimport prefetch, store_u32
-from minikv_core.output cimport Output
 from minikv_core.packed cimport (
     Item, item_double, item_of_bytes, item_of_double, item_text, packed_count, packed_equals, packed_next, packed_read,
     packed_write,
 )
-from minikv_core.reply cimport reply_array, reply_bulk, reply_double, reply_int
-from minikv_core.session cimport fail_status, fail_wrong_type
 from minikv_core.table cimport (
     Slot, table_clear, table_find, table_find_ref, table_init, table_insert, table_prefetch_bucket, table_remove,
 )
-from minikv_core.types cimport (
-    EXISTS, FAILED, FORM_LARGE, FORM_PACKED, MISSING, NO_MEMORY, OK, ZSET, Ref, Slice, Status,
-)
+from minikv_core.types cimport EXISTS, FORM_LARGE, FORM_PACKED, MISSING, NO_MEMORY, OK, ZSET, Ref, Slice, Status
 
 cdef enum:
     AHEAD = 8               # objects that a walk asks for before it reads them
     PACKED_MAX = 1 << 30    # bytes of the largest packed value
     SAMPLES = 128           # members that are looked at to say what all of them take
-    TEXT_CHUNK = 4096       # bytes of a chunk of ScoredList.text, whose first bytes name the previous one
 
 # ---------------------------------------------------------------- packed sets
 
@@ -82,12 +71,6 @@ cdef inline void member_at(const char* p, Slice* member, char* digits) noexcept 
     cdef Item item
     packed_read(p, &item)
     item_text(&item, digits, member)
-
-
-cdef inline int compare_bytes(const char* p, uint32_t n, const char* q, uint32_t m) noexcept nogil:
-    cdef uint32_t least = min(n, m)
-    cdef int c = memcmp(p, q, least) if least else 0
-    return c if c else <int>(n > m) - <int>(n < m)
 
 
 cdef const char* pair_place(const Packed* pairs, double score, const Slice* member) noexcept nogil:
@@ -494,6 +477,14 @@ cdef uint64_t zset_length(Engine* e, Entry* entry) noexcept nogil:
     return packed_count(pairs.start, pairs.end) // 2
 
 
+cdef bint zset_is_empty(Engine* e, Entry* entry) noexcept nogil:
+    cdef Packed pairs
+    if entry_form(entry) == FORM_LARGE:
+        return zset_root(e, entry).tree.count == 0
+    pairs = packed_of(entry)
+    return pairs.start == pairs.end
+
+
 cdef bint zset_score(Engine* e, Entry* entry, const Slice* member, double* score) noexcept nogil:
     cdef Packed pairs
     cdef Slot slot
@@ -782,112 +773,3 @@ cdef Status zset_store(Engine* e, Database* db, const Slice* key, Found* f, cons
             free_root(e, root)
             return NO_MEMORY
     return place_root(e, db, key, f, root, -1)
-
-# ---------------------------------------------------------------- lists of members
-
-cdef bint list_add(ScoredList* list, const char* p, uint32_t n, double score) noexcept nogil:
-    cdef uint64_t room
-    cdef Scored* grown
-    if list.count == list.room:
-        room = list.room * 2 + 16
-        grown = <Scored*>realloc(list.items, room * sizeof(Scored))
-        if grown == NULL:
-            list.failed = True
-            return False
-        list.items = grown
-        list.room = room
-    list.items[list.count].ptr = p
-    list.items[list.count].len = n
-    list.items[list.count].score = score
-    list.count += 1
-    return True
-
-
-cdef bint list_add_walked(ScoredList* list, const Slice* member, double score, const void* walk,
-                          size_t n) noexcept nogil:
-    cdef char* chunk
-    if not <size_t>walk <= <size_t>member.ptr < <size_t>walk + n:
-        return list_add(list, member.ptr, member.len, score)
-    if list.text == NULL or list.text_used + member.len > TEXT_CHUNK:
-        chunk = <char*>malloc(TEXT_CHUNK)
-        if chunk == NULL:
-            list.failed = True
-            return False
-        memcpy(chunk, &list.text, sizeof(char*))
-        list.text = chunk
-        list.text_used = sizeof(char*)
-    chunk = list.text + list.text_used
-    memcpy(chunk, member.ptr, member.len)
-    list.text_used += member.len
-    return list_add(list, chunk, member.len, score)
-
-
-cdef void list_free(ScoredList* list) noexcept nogil:
-    cdef char* chunk
-    free(list.items)
-    while list.text != NULL:
-        chunk = list.text
-        memcpy(&list.text, chunk, sizeof(char*))
-        free(chunk)
-
-
-cdef int compare_scored(const Scored* a, const Scored* b) noexcept nogil:
-    if a.score != b.score:
-        return -1 if a.score < b.score else 1
-    return compare_bytes(a.ptr, a.len, b.ptr, b.len)
-
-# ---------------------------------------------------------------- what the commands share
-
-cdef Status find_zset(Session* s, uint32_t at, int flags, Found* f) noexcept nogil:
-    cdef uint64_t hash = s.hash if at == <uint32_t>s.command.first_key else key_hash(s.engine, &s.argv[at])
-    if look_up(s, &s.argv[at], hash, flags, f) and entry_kind(f.entry) != ZSET:
-        return fail_wrong_type(s)
-    return OK
-
-
-cdef bint drop_if_empty(Session* s, const Slice* key, Found* f) noexcept nogil:
-    cdef Packed pairs
-    if entry_form(f.entry) == FORM_LARGE:
-        if zset_root(s.engine, f.entry).tree.count:
-            return False
-    else:
-        pairs = packed_of(f.entry)
-        if pairs.start < pairs.end:
-            return False
-    remove_key(s.engine, s.db, f, False)
-    notify(s.engine, EVENT_GENERIC, b"del", key, s.db)
-    return True
-
-
-cdef Status store_result(Session* s, uint32_t at, const ScoredList* list, const char* event) noexcept nogil:
-    cdef Engine* e = s.engine
-    cdef Slice* key = &s.argv[at]
-    cdef int old = -1
-    cdef Found f
-    look_up(s, key, key_hash(e, key), LOOK_WRITE, &f)
-    if f.entry != NULL:
-        old = entry_kind(f.entry)
-    if list.failed or (list.count and zset_store(e, s.db, key, &f, list) != OK):
-        return fail_status(s, NO_MEMORY)
-    if list.count:
-        signal_modified(e, s.db, key, f.hash)
-        if old < 0:
-            notify(e, EVENT_NEW, b"new", key, s.db)
-        else:
-            notify(e, EVENT_OVERWRITTEN, b"overwritten", key, s.db)
-        if old >= 0 and old != ZSET:
-            notify(e, EVENT_TYPE_CHANGED, b"type_changed", key, s.db)
-        notify(e, EVENT_ZSET, event, key, s.db)
-    elif old >= 0:
-        remove_key(e, s.db, &f, e.config.lazyfree_lazy_server_del != 0)
-        signal_modified(e, s.db, key, f.hash)
-        notify(e, EVENT_GENERIC, b"del", key, s.db)
-    reply_int(&s.out, <int64_t>list.count)
-    return OK
-
-
-cdef void reply_pair(Output* o, const Slice* member, double score, bint nested) noexcept nogil:
-    if nested or o.protocol != 2:
-        reply_array(o, 2)
-    reply_bulk(o, member.ptr, member.len)
-    reply_double(o, score)

@@ -18,9 +18,9 @@ from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_array, reply_bulk, reply_int
 from minikv_core.session cimport fail_bytes, fail, fail_status, fail_syntax, fail_wrong_type, is_word
 from minikv_core.t_set cimport SetWalk, set_has, set_length, set_walk_begin, set_walk_next
-from minikv_core.t_zset cimport (
-    Scored, ScoredList, ZsetWalk, compare_scored, list_add_walked, list_free, pair_elements, reply_pair, store_result,
-    zset_length, zset_score, zset_walk_begin, zset_walk_next,
+from minikv_core.t_zset cimport Scored, ScoredList, ZsetWalk, zset_length, zset_score, zset_walk_begin, zset_walk_next
+from minikv_core.t_zset_shared cimport (
+    compare_scored, list_add_walked, list_free, pair_elements, reply_pair, store_result,
 )
 from minikv_core.types cimport FAILED, NO_MEMORY, OK, SET, ZSET, Slice, Status
 

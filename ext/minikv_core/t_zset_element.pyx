@@ -25,9 +25,10 @@ from minikv_core.reply cimport (
 from minikv_core.scan cimport RefList, ScanOptions, scan_key, scan_table, scan_wanted
 from minikv_core.session cimport fail, fail_arity, fail_status, fail_syntax, is_word
 from minikv_core.t_zset cimport (
-    ZsetWalk, drop_if_empty, find_zset, pair_elements, reply_pair, zset_exchange, zset_expect, zset_length, zset_put,
-    zset_rank, zset_remove, zset_root, zset_score, zset_seek_rank, zset_walk_begin, zset_walk_next,
+    ZsetWalk, zset_exchange, zset_expect, zset_length, zset_rank, zset_remove, zset_root, zset_score, zset_seek_rank,
+    zset_walk_begin, zset_walk_next,
 )
+from minikv_core.t_zset_shared cimport drop_if_empty, find_zset, pair_elements, reply_pair
 from minikv_core.types cimport EXISTS, FAILED, FORM_LARGE, MISSING, NO_MEMORY, OK, ZSET, Slice, Status
 
 from minikv_core.registry import KeySpec, define

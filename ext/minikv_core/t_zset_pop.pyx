@@ -3,7 +3,7 @@
 Order of events. Redis's: "zpopmin" or "zpopmax", and behind it "del" if that was the last member.
 """
 
-from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from minikv_core.blocking cimport block_on_keys, parse_timeout
 from minikv_core.engine cimport BLOCKING, EVENT_ZSET, FAST, WRITE, Engine, Session
 from minikv_core.keyspace cimport LOOK_WRITE, Found, notify, signal_modified
@@ -13,9 +13,9 @@ from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_array, reply_bulk, reply_double, reply_null_array
 from minikv_core.session cimport fail, fail_status, fail_syntax, is_word
 from minikv_core.t_zset cimport (
-    ZsetWalk, drop_if_empty, find_zset, reply_pair, zset_length, zset_remove_span, zset_seek_rank, zset_walk_back,
-    zset_walk_next,
+    ZsetWalk, zset_length, zset_remove_span, zset_seek_rank, zset_walk_back, zset_walk_next,
 )
+from minikv_core.t_zset_shared cimport drop_if_empty, find_zset, reply_pair
 from minikv_core.types cimport FAILED, OK, ZSET, Slice, Status
 
 from minikv_core.registry import KeyNum, KeySpec, define

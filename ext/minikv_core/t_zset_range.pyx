@@ -15,9 +15,11 @@ from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_array, reply_bulk, reply_int
 from minikv_core.session cimport fail, fail_status, fail_syntax, is_word
 from minikv_core.t_zset cimport (
-    LEX_CLOSED, LEX_FIRST, LEX_LAST, LEX_OPEN, LexKind, LexRange, ScoredList, ScoreRange, ZsetWalk, drop_if_empty,
-    find_zset, list_add_walked, list_free, pair_elements, reply_pair, store_result, zset_length, zset_lex_span,
-    zset_remove_span, zset_score_span, zset_seek_rank, zset_walk_back, zset_walk_next,
+    LEX_CLOSED, LEX_FIRST, LEX_LAST, LEX_OPEN, LexKind, LexRange, ScoredList, ScoreRange, ZsetWalk, zset_length,
+    zset_lex_span, zset_remove_span, zset_score_span, zset_seek_rank, zset_walk_back, zset_walk_next,
+)
+from minikv_core.t_zset_shared cimport (
+    drop_if_empty, find_zset, list_add_walked, list_free, pair_elements, reply_pair, store_result,
 )
 from minikv_core.types cimport FAILED, OK, Slice, Status
 
