@@ -49,9 +49,9 @@ def with_hash(digest: int, fields: list[tuple[bytes, bytes, bool]]) -> int:
     return digest
 
 
-def with_sorted_set(digest: int, members: list[tuple[bytes, float]]) -> int:
+def with_sorted_set(digest: int, members: list[tuple[bytes, bytes]]) -> int:
     for member, score in members:
-        digest ^= sha1(as_bytes(mixed(mixed(EMPTY, member), b"%.17g" % score)))
+        digest ^= sha1(as_bytes(mixed(mixed(EMPTY, member), score)))
     return digest
 
 

@@ -4,7 +4,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from minikv_core.arena cimport arena_at, arena_size
 from minikv_core.engine cimport *
-from minikv_core.entry cimport Entry, EntryView, entry_clock, entry_expiry, entry_key, entry_kind, entry_root, entry_view
+from minikv_core.entry cimport Entry, EntryView, entry_clock, entry_expiry, entry_form, entry_key, entry_kind, entry_root, entry_view
 from minikv_core.generic cimport encoding_name
 from minikv_core.handle cimport EngineHandle
 from minikv_core.keyspace cimport (
@@ -12,21 +12,22 @@ from minikv_core.keyspace cimport (
     signal_modified, string_bytes,
 )
 from minikv_core.memory cimport ctz, load_u32
+from minikv_core.numbers cimport DOUBLE_CHARS, format_double
 from minikv_core.packed cimport Item, item_text, packed_read
 from minikv_core.pycommand cimport SessionView
 from minikv_core.rdb cimport Reader, Writer, writer_end
 from minikv_core.rdbload cimport load_entry
 from minikv_core.rdbsave cimport save_value
 from minikv_core.stream cimport Stream, StreamID, StreamWalk, stream_next, stream_seek
-from minikv_core.t_hash cimport HashWalk, hash_walk_begin, hash_walk_next
+from minikv_core.t_hash cimport HashWalk, hash_table, hash_walk_begin, hash_walk_next
 from minikv_core.t_list cimport ListWalk, list_walk_begin, list_walk_next
-from minikv_core.t_set cimport SetWalk, set_walk_begin, set_walk_next
-from minikv_core.t_zset cimport ZsetWalk, zset_walk_begin, zset_walk_next
+from minikv_core.t_set cimport SetWalk, set_table, set_walk_begin, set_walk_next
+from minikv_core.t_zset cimport Zset, ZsetWalk, zset_walk_begin, zset_walk_next
 from minikv_core.table cimport (
     ALL_SLOTS, BUCKETS, SLOTS, Bucket, Segment, Table, match_tags, table_find, table_next_segment,
 )
 from minikv_core.types cimport (
-    FORM_BLOCK, FORM_LARGE, HASH, LIST, NO_MEMORY, OK, SET, STREAM, STRING, Ref, Slice, Status,
+    FORM_BLOCK, FORM_LARGE, HASH, LIST, NO_MEMORY, OK, SET, STREAM, STRING, ZSET, Ref, Slice, Status,
 )
 
 cdef extern from *:
@@ -114,7 +115,7 @@ def key_value(SessionView view, bytes key):
     """(kind, value, whether it expires) of a key of the session's database; None if there is none.
 
     A value is the bytes of a string, the list of a list's or set's elements, of a hash's (field, value, whether it
-    expires), of a sorted set's (member, score), or of a stream's (ID, fields and values in turn).
+    expires), of a sorted set's (member, score as text), or of a stream's (ID, fields and values in turn).
     """
     cdef Found f
     if not find(view, key, &f):
@@ -139,6 +140,7 @@ cdef object value_of(Engine* e, Entry* entry):
     cdef ZsetWalk scored
     cdef int64_t at_ms
     cdef double score
+    cdef char[DOUBLE_CHARS] text
     cdef int kind = entry_kind(entry)
     if kind == STRING:
         string_bytes(e, entry, digits, &one)
@@ -161,7 +163,7 @@ cdef object value_of(Engine* e, Entry* entry):
     else:
         zset_walk_begin(e, entry, &scored)
         while zset_walk_next(&scored, &one, &score):
-            found.append((text_of(&one), score))
+            found.append((text_of(&one), text[:format_double(text, score)]))
     return found
 
 
@@ -296,14 +298,34 @@ def populate(SessionView view, int64_t count, bytes prefix, size):
         signal_modified(e, s.db, &key, f.hash)
 
 
-def table_facts(EngineHandle handle, uint32_t database):
-    """A database's table: keys, expiring (keys), segments, slots (keys that fit), depth of the directory."""
-    cdef Table* t = &handle.engine.databases[database].keys
+cdef dict facts_of(const Table* t):
     return {
-        "keys": t.count, "expiring": t.expiring - handle.engine.databases[database].field_expiring,
-        "segments": t.segments, "depth": t.depth,
+        "keys": t.count, "expiring": t.expiring, "segments": t.segments, "depth": t.depth,
         "slots": <uint64_t>t.segments * BUCKETS * SLOTS,
     }
+
+
+def table_facts(EngineHandle handle, uint32_t database):
+    """A database's table: keys, expiring (keys), segments, slots (keys that fit), depth of the directory."""
+    cdef Database* db = &handle.engine.databases[database]
+    facts = facts_of(&db.keys)
+    facts["expiring"] -= db.field_expiring
+    return facts
+
+
+def value_table_facts(SessionView view, bytes key):
+    """The same of the table that a key's value lies in; None if it lies in none."""
+    cdef Engine* e = view.get().engine
+    cdef Found f
+    if not find(view, key, &f) or entry_form(f.entry) != FORM_LARGE:
+        return None
+    if entry_kind(f.entry) == HASH:
+        return facts_of(hash_table(e, f.entry))
+    if entry_kind(f.entry) == SET:
+        return facts_of(set_table(e, f.entry))
+    if entry_kind(f.entry) == ZSET:
+        return facts_of(&(<Zset*>arena_at(&e.arena, entry_root(f.entry))).members)
+    return None
 
 
 def average_ttl(EngineHandle handle, uint32_t database):

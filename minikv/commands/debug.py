@@ -6,7 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from minikv_core.glob import glob_matches
-from minikv_core.inspection import key_facts, key_value, populate, reload, saved_length, table_facts
+from minikv_core.inspection import (
+    key_facts,
+    key_value,
+    populate,
+    reload,
+    saved_length,
+    table_facts,
+    value_table_facts,
+)
 from minikv_core.pycommand import Attributes, Several
 
 from minikv import digest, log
@@ -178,11 +186,6 @@ def string_lengths(session: Session, key: bytes) -> Simple:
     )
 
 
-def refuse_hash_table(session: Session, key: bytes, *full: bytes) -> object:
-    facts_of(session, key)
-    raise ReplyError("ERR The value stored at the specified key is not represented using an hash table")
-
-
 def describe_packed(session: Session, key: bytes) -> Simple:
     facts = facts_of(session, key)
     if not facts["encoding"].startswith("listpack"):
@@ -232,8 +235,21 @@ def table_statistics(session: Session, database: bytes, *full: bytes) -> Verbati
     index = parse_int(database, "ERR Out of range database")
     if not 0 <= index < session.engine.facts["databases"]:
         raise ReplyError("ERR Out of range database")
-    facts = table_facts(session.engine, index)
-    lines = ["[Dictionary HT]", "Hash table 0 stats (main hash table):"]
+    return statistics(table_facts(session.engine, index), "[Expires HT]")
+
+
+def value_table_statistics(session: Session, key: bytes, *full: bytes) -> Verbatim:
+    facts_of(session, key)
+    facts = value_table_facts(session, key)
+    if facts is None:
+        raise ReplyError("ERR The value stored at the specified key is not represented using an hash table")
+    return statistics(facts)
+
+
+def statistics(facts: dict[str, int], heading: str = "") -> Verbatim:
+    """heading   of the line about elements that expire"""
+    lines = ["[Dictionary HT]"] if heading else []
+    lines.append("Hash table 0 stats (main hash table):")
     if facts["keys"]:
         lines += [
             f" table size: {facts['slots']}",
@@ -243,7 +259,8 @@ def table_statistics(session: Session, database: bytes, *full: bytes) -> Verbati
         ]
     else:
         lines.append("No stats available for empty dictionaries")
-    lines.append("[Expires HT]")
+    if heading:
+        lines.append(heading)
     if facts["expiring"]:
         lines.append(f" elements of the table above that expire: {facts['expiring']}")
     return Verbatim("".join(f"{line}\n" for line in lines))
@@ -301,7 +318,7 @@ SUBCOMMANDS: dict[bytes, tuple[int, int, Handler]] = {  # least and most argumen
     b"error": (1, 1, raise_error),
     b"help": (0, 0, show_help),
     b"htstats": (1, 2, table_statistics),
-    b"htstats-key": (1, 2, refuse_hash_table),
+    b"htstats-key": (1, 2, value_table_statistics),
     b"listpack": (1, 1, describe_packed),
     b"loadaof": (0, 0, refuse_load),
     b"log": (1, 1, write_log),

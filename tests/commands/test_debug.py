@@ -4,9 +4,14 @@ import re
 import time
 
 import pytest
+from dump_samples import VALUES, words
 
 import minikv
 
+SIZES = (
+    "hash-max-listpack-entries", "set-max-listpack-entries", "zset-max-listpack-entries",
+    "set-max-intset-entries", "list-max-listpack-size",
+)  # fmt: skip
 NO_KEY = "ERR no such key"
 NOT_POSITIVE = "ERR value is out of range, must be positive"
 
@@ -60,7 +65,7 @@ def test_no_crash(client, word):
     assert client.cmd("PING") == b"PONG"
 
 
-@pytest.mark.parametrize("words", ["RELOAD", "RELOAD NOSAVE NOFLUSH", "LOADAOF"])
+@pytest.mark.parametrize("words", ["RELOAD NOSAVE NOFLUSH", "LOADAOF"])
 def test_no_persistence(client, words):
     client.cmd("SET", "k", "v")
     assert "no persistence" in client.error("DEBUG", *words.split())
@@ -145,6 +150,88 @@ def test_sdslen(client):
     assert client.error("DEBUG", "SDSLEN", "missing") == NO_KEY
 
 
+# The figures come from a Redis 8.2.3 with the same data.
+DIGESTS = {
+    "int": "e1cf90774e995ae03de66e8109dc5cb9d9c2dc83",
+    "int64": "4191566616a6d8b974bba999f8e82b3f2c8dcce0",
+    "text": "36b23a1456b2dce2c3ed252c456761301dba8060",
+    "like a number": "8e00a8fb3b4e9d75e4004709d98cda64c3823457",
+    "list": "f53deb83b4ca2adeaecaa68104e519ced6a26afc",
+    "long list": "691c71c919593878bb7de2dd8c055a429bae93a5",
+    "list of a long element": "0451f85d5d13183685740c660801c40b2989034e",
+    "intset": "cdfe10d85c4433afacfddecbf8846605a3270916",
+    "set": "db467894a6fdb92ea762d32b9e95dbc834222b97",
+    "large set": "f5401a32d41b6fa2f5a0571ee25ca4ab542215e7",
+    "large set of integers": "5186c0098165609490ce2f95aaae103174bc9497",
+    "set of a long member": "f7a18b5e7e3cff5cc4108005cde405aa7a06f866",
+    "hash": "49fec1ebd93a7b58d7ad0849bfaf9383d7c3990e",
+    "large hash": "0d888b592db77678a7cc12019e29d3af1601c69a",
+    "hash of a long value": "cfe4e90cc689c7a3a27b9f471a96c810c3cf9eeb",
+    "expiring hash": "ff975c3c0792601a02cacb1f7b77e5cd43f71b6f",
+    "large expiring hash": "b313f21d50446953902c05049b0038dff9fb6a1f",
+    "zset": "27a82465da6a77a5c3dfb4e7f1f83d14a8d3950e",
+    "large zset": "13e6202a075255cff4f69f020a06db42be19f48a",
+    "zset of a long member": "7ba616c08e6c220c14ebe24ae51e8b9009fa76e0",
+    "stream": "d007dc67f761f11fe932f619fbd981b0a09c1f25",
+    "long stream": "3a0b8de3ab613d298d34a007ce542e1cdbf45491",
+    "stream with groups": "d441bc34c920b1640af0c092bc59610133f9f117",
+    "idle consumer": "e63bcb852a375e66ef47d37f2575bc03f71e7ecd",
+    "geo": "41dd76d7119220dfec4a768a751d2e763e5a078a",
+    "sparse hyperloglog": "a61ef36fb55157cec5dcca13134c5b43ff9ba221",
+    "bitmap": "6d62b5f5c20de78efc5343a066b91c3896fa61d5",
+}
+
+
+def make(client, name, key):
+    for line in VALUES[name][1]:
+        client.cmd(*words(line, key))
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_digest_of_a_value(client, name):
+    make(client, name, "key")
+    client.cmd("COPY", "key", "copy")
+    assert client.cmd("DEBUG", "DIGEST-VALUE", "key", "copy") == [DIGESTS[name].encode()] * 2
+
+
+@pytest.mark.parametrize("settings", [{}, dict.fromkeys(SIZES, 1)])
+def test_digest_does_not_tell_of_forms(client, settings):
+    """Nor of the order in which elements have come."""
+    usual = {name: client.cmd("CONFIG", "GET", name)[1] for name in SIZES}
+    try:
+        for name, value in settings.items():
+            client.cmd("CONFIG", "SET", name, value)
+        client.cmd("SADD", "set", "b", "1", "a")
+        client.cmd("HSET", "hash", "g", "2", "f", "1")
+        client.cmd("ZADD", "zset", "2", "b", "1", "a", "0.1", "c")
+        client.cmd("RPUSH", "list", "b", "1", "a")
+        digest = client.cmd("DEBUG", "DIGEST")
+        assert digest == b"57ab490865123b12079c44309f3b5e42eee2353f"
+    finally:
+        for name, value in usual.items():
+            client.cmd("CONFIG", "SET", name, value)
+
+
+def test_reload(client):
+    for name in VALUES:
+        make(client, name, name)
+    client.cmd("PEXPIREAT", "text", 99999999999999)
+    client.cmd("SELECT", 5)
+    make(client, "large set", "in another database")
+    client.cmd("SELECT", 0)
+    before = client.cmd("DEBUG", "DIGEST")
+    encodings = [client.cmd("OBJECT", "ENCODING", name) for name in VALUES if "hyperloglog" not in name]
+    groups = client.cmd("XINFO", "STREAM", "stream with groups", "FULL")
+    for line in (["RELOAD"], ["RELOAD", "NOFLUSH", "MERGE"]):
+        assert client.cmd("DEBUG", *line) == b"OK"
+        assert client.cmd("DEBUG", "DIGEST") == before
+    assert [
+        client.cmd("OBJECT", "ENCODING", name) for name in VALUES if "hyperloglog" not in name
+    ] == encodings
+    assert client.cmd("XINFO", "STREAM", "stream with groups", "FULL") == groups
+    assert client.cmd("PEXPIRETIME", "text") == 99999999999999
+
+
 def test_digest_is_that_of_redis(client):
     """The figures come from a Redis 7.0.15 with the same data."""
     assert client.cmd("DEBUG", "DIGEST") == b"0" * 40
@@ -186,6 +273,33 @@ def test_htstats(client):
     assert client.error("DEBUG", "HTSTATS", 99) == "ERR Out of range database"
     assert "not represented using an hash table" in client.error("DEBUG", "HTSTATS-KEY", "k")
     assert client.error("DEBUG", "HTSTATS-KEY", "missing") == NO_KEY
+
+
+@pytest.mark.parametrize("command", ["HSET key {0} v", "SADD key m{0}", "ZADD key {0} m{0}"])
+def test_htstats_of_a_value(client, command):
+    for i in range(1000):
+        client.send(*command.format(i).split())
+    for _ in range(1000):
+        client.read()
+    text = client.cmd("DEBUG", "HTSTATS-KEY", "key").decode()
+    assert text.startswith("Hash table 0 stats (main hash table):\n table size: ")
+    assert "\n number of elements: 1000\n" in text
+
+
+@pytest.mark.parametrize(
+    ("command", "elements"),
+    [("RPUSH key a 1", 2), ("HSET key f v", 1), ("SADD key a b c", 3), ("ZADD key 1 a", 1)],
+)
+def test_listpack(client, command, elements):
+    client.cmd(*command.split())
+    assert re.fullmatch(rf"elements:{elements} bytes:\d+", client.cmd("DEBUG", "LISTPACK", "key").decode())
+
+
+def test_object_of_a_long_list(client):
+    client.cmd("RPUSH", "key", *["x" * 100] * 1000)
+    shown = client.cmd("DEBUG", "OBJECT", "key")
+    assert b" encoding:quicklist serializedlength:102002 " in shown
+    assert shown.endswith(b" ql_listpack_max:-2 ql_compressed:0")
 
 
 def test_small_ones(client):
