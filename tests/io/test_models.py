@@ -257,6 +257,20 @@ def test_waiting_clients_block_nobody(client, server, opened):
     wait_for_blocked(client, 16)
 
 
+def test_replies_keep_their_order(client, server, opened):
+    """What a client says while another serves it is answered behind what it has waited for."""
+    if server.model in REFUSED:
+        pytest.skip("nobody can wait")
+    other = opened(Connection(server.port))
+    for i in range(300):
+        other.send("BLPOP", "k", 0)
+        client.send("RPUSH", "k", i)
+        other.send("ECHO", i)
+        assert other.read() == [b"k", b"%d" % i]
+        assert other.read() == b"%d" % i
+        client.read()
+
+
 def test_chain_of_waiting_clients(client, server, opened):
     """Who is served serves the next, on whichever thread."""
     if server.model in REFUSED:
