@@ -8,7 +8,7 @@ import pytest
 CORE = Path(__file__).parent.parent / "ext/minikv_core"
 LAYERS = (
     "types memory clock sockets wake threads mailbox linked",
-    "hash arena undo numbers glob xxh3 histogram crc64 bitwords",
+    "hash arena undo numbers glob xxh3 histogram crc64 bitwords sketch",
     "entry member table btree intset",
     "output reply parser decode packed listblocks rdb rdbpacked",
     "engine board keyspace lazyfree eviction",
