@@ -339,10 +339,10 @@ cdef Status cmd_xadd(Session* s) noexcept nogil:
     cdef bint fresh
     if not parse_add(s, True, &o):
         return FAILED
-    if not (o.any_id or o.any_seq) and (o.id.ms | o.id.seq) == 0:
-        return fail(s, b"ERR The ID specified in XADD must be greater than 0-0")
     if o.at >= s.argc or (s.argc - o.at) & 1:
         return fail_arity(s)
+    if not (o.any_id or o.any_seq) and (o.id.ms | o.id.seq) == 0:
+        return fail(s, b"ERR The ID specified in XADD must be greater than 0-0")
     if not look_up_stream(s, key, s.hash, LOOK_WRITE, &f, &stream):
         return FAILED
     if stream == NULL and o.only_existing:
