@@ -21,6 +21,7 @@ from minikv_core.keyspace cimport (
 from minikv_core.member cimport Field, field_view
 from minikv_core.memory cimport ctz, load_i64, prefetch
 from minikv_core.numbers cimport parse_int
+from minikv_core.output cimport OutMark, output_mark, output_rollback
 from minikv_core.packed cimport packed_next
 from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_array, reply_int, reply_null
@@ -234,6 +235,12 @@ cdef void tell_changes(Session* s, Found* f, uint32_t expired, uint32_t removed,
         notify(s.engine, EVENT_HASH, b"hdel", &s.argv[1], s.db)
     drop_empty(s.engine, s.db, &s.argv[1], f)
 
+
+cdef Status refuse(Session* s, const OutMark* before) noexcept nogil:
+    """Say that memory has run out, in place of the reply so far; what has been done until then stays."""
+    output_rollback(&s.out, before)
+    return fail_status(s, NO_MEMORY)
+
 # ---------------------------------------------------------------- HEXPIRE and its kin
 
 cdef enum Condition:
@@ -275,6 +282,7 @@ cdef Status expire_command(Session* s, ExpiryUnit unit) noexcept nogil:
     cdef Found f
     cdef FieldAt at
     cdef Condition condition
+    cdef OutMark before
     cdef int64_t at_ms
     cdef uint32_t i, first, updated = 0, removed = 0
     cdef Status status = open_hash(s, LOOK_WRITE, &f)
@@ -286,6 +294,7 @@ cdef Status expire_command(Session* s, ExpiryUnit unit) noexcept nogil:
         return FAILED
     if status == MISSING:
         return reply_same(s, s.argc - first, NO_FIELD)
+    output_mark(&s.out, &before)
     reply_array(&s.out, s.argc - first)
     for i in range(first, s.argc):
         if not field_find(e, f.entry, &s.argv[i], &at):
@@ -296,14 +305,15 @@ cdef Status expire_command(Session* s, ExpiryUnit unit) noexcept nogil:
             if field_remove(e, s.db, &f, &at) == OK:
                 removed += 1
             reply_int(&s.out, REMOVED)
-        elif field_set_expiry(e, s.db, &s.argv[1], &f, &at, &s.argv[i], at_ms) == OK:
+        else:
+            status = field_set_expiry(e, s.db, &s.argv[1], &f, &at, &s.argv[i], at_ms)
+            if status != OK:
+                break
             updated += 1
             reply_int(&s.out, DONE)
-        else:                   # no memory
-            reply_int(&s.out, UNMET)
     e.stats.expired_fields += removed
     tell_changes(s, &f, 0, removed, updated, b"hexpire")
-    return OK
+    return OK if status == OK else refuse(s, &before)
 
 
 define("HEXPIRE", fn(cmd_hexpire), arity=-6, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW update"),
@@ -345,26 +355,29 @@ cdef Status cmd_hpersist(Session* s) noexcept nogil:
     cdef Engine* e = s.engine
     cdef Found f
     cdef FieldAt at
+    cdef OutMark before
     cdef uint32_t i, changed = 0
     cdef Status status = open_hash(s, LOOK_WRITE, &f)
     if status == FAILED or parse_fields(s, 2, b"ERR Number of fields must be a positive integer") != OK:
         return FAILED
     if status == MISSING:
         return reply_same(s, s.argc - 4, NO_FIELD)
+    output_mark(&s.out, &before)
     reply_array(&s.out, s.argc - 4)
     for i in range(4, s.argc):
         if not field_find(e, f.entry, &s.argv[i], &at) or is_past(e, at.expiry_ms):
             reply_int(&s.out, NO_FIELD)
         elif at.expiry_ms < 0:
             reply_int(&s.out, NO_EXPIRY)
-        elif field_set_expiry(e, s.db, &s.argv[1], &f, &at, &s.argv[i], -1) == OK:
-            reply_int(&s.out, DONE)
+        else:
+            status = field_set_expiry(e, s.db, &s.argv[1], &f, &at, &s.argv[i], -1)
+            if status != OK:
+                break
             changed += 1
-        else:                   # no memory
-            reply_int(&s.out, UNMET)
+            reply_int(&s.out, DONE)
     if changed:
         tell_hash(s, b"hpersist", False)
-    return OK
+    return OK if status == OK else refuse(s, &before)
 
 # ---------------------------------------------------------------- HTTL and its kin
 
@@ -428,7 +441,10 @@ cdef Status reply_and_change(Session* s, Found* f, uint32_t first, bint remove, 
     """
     cdef Engine* e = s.engine
     cdef FieldAt at
+    cdef OutMark before
+    cdef Status status = OK
     cdef uint32_t i, expired = 0, removed = 0, changed = 0
+    output_mark(&s.out, &before)
     reply_array(&s.out, s.argc - first)
     for i in range(first, s.argc):
         if not field_live(e, s.db, &s.argv[1], f, &s.argv[i], &at, &expired):
@@ -436,13 +452,17 @@ cdef Status reply_and_change(Session* s, Found* f, uint32_t first, bint remove, 
             continue
         reply_field(&s.out, &at)
         if remove:
-            removed += field_remove(e, s.db, f, &at) == OK
+            status = field_remove(e, s.db, f, &at)
+            removed += status == OK
         elif change and (at_ms >= 0 or at.expiry_ms >= 0):
-            changed += field_set_expiry(e, s.db, &s.argv[1], f, &at, &s.argv[i], at_ms) == OK
+            status = field_set_expiry(e, s.db, &s.argv[1], f, &at, &s.argv[i], at_ms)
+            changed += status == OK
+        if status != OK:
+            break
     if at_ms >= 0:
         e.stats.expired_fields += removed
     tell_changes(s, f, expired, removed, changed, b"hexpire" if at_ms >= 0 else b"hpersist")
-    return OK
+    return OK if status == OK else refuse(s, &before)
 
 
 define("HGETDEL", fn(cmd_hgetdel), arity=-5, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW access delete"),
