@@ -378,7 +378,7 @@ cdef Status search_and_reply(Session* s, int kind) noexcept nogil:
         status = fail_status(s, NO_MEMORY)
     else:
         count = r.list.count
-        if search.order != UNSORTED:
+        if search.order != UNSORTED and count:
             qsort(r.near, count, sizeof(Near), nearer if search.order == NEAREST else farther)
         if search.count:
             count = min(count, <uint64_t>search.count)
