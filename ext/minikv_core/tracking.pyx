@@ -5,10 +5,10 @@ told, and it is forgotten: the next change concerns only those who have read it 
 session names prefixes and is told of every change to a key with one of them; nothing is remembered for it.
 Such changes are gathered until the command, or the transaction, is over: one message for each prefix.
 
-Keys lie in a hash map by name. An item is one session's interest in one key; items stand in two rings, of
-their key (whom to tell) and of their session (what to forget when it ends), and in a map by both, so that a
-key that is read again costs two look-ups. The table is bounded: past tracking-table-max-keys, random keys go,
-and their readers are told as if they had changed.
+Keys lie in a hash map by name, each with the numbers of the sessions that have read it, in order: one number in
+the key itself, several in an array. A session that ends leaves its numbers behind; they are passed over when the
+key changes, and dropped when its array would have to grow. The table is bounded: past tracking-table-max-keys,
+random keys go, and their readers are told as if they had changed.
 
 Messages to the session that runs follow the reply to its command (session_push). All of it is process memory of
 the engine; an engine that nobody has ever tracked in has none.
@@ -17,7 +17,7 @@ the engine; an engine that nobody has ever tracked in has none.
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
-from libc.string cimport memcmp, memcpy, strcmp
+from libc.string cimport memcmp, memcpy, memmove, memset, strcmp
 from minikv_core.engine cimport (
     CLOSE_AFTER, CLOSE_NOW, IN_EXEC, IS_PUBSUB, MOVABLE_KEYS, QUEUEING, READONLY, TRACKING, Command, Database, Engine,
     Session,
@@ -39,18 +39,17 @@ cdef enum:
     EVICTED_A_READ = 100        # keys forgotten at once, past the limit
     EVICTED_A_SETTING = 10000
 
+cdef union Readers:
+    uint64_t one
+    uint64_t* several           # ascending; malloc'd
+
 cdef struct TrackedKey:
     Node     node               # in Tracking.keys; first, so that a Node* is a TrackedKey*
-    Ring     items              # head
+    Readers  readers            # ids of the sessions that have read it
+    uint32_t count              # of those
+    uint32_t room               # of the array; 0 = there is one reader
     uint32_t len
     char[1]  name               # len bytes
-
-cdef struct Item:               # a session has read a key
-    Ring     of_key             # in TrackedKey.items; first, so that a Ring* is an Item*
-    Ring     of_tracker         # in Tracker.items
-    Node     node               # in Tracking.items, by both
-    TrackedKey* key
-    Tracker* tracker
 
 cdef struct Change:             # a key that has changed, to be told to those with its prefix
     char*    name               # malloc'd
@@ -77,18 +76,19 @@ cdef struct Link:               # a session wants to know of keys with a prefix
 cdef struct Tracker:            # Session.tracking: the session tracks, or gets the messages of others who do
     Ring     of_engine          # in Tracking.trackers while `on`; first, so that a Ring* is a Tracker*
     Ring     of_to              # in to.senders
+    Node     node               # in Tracking.live while `on`, by the session's id
     Session* session
     int      options            # TrackingOption bits
     bint     on
     uint64_t to_id              # number of the session that gets the messages; 0 = this one
     Tracker* to                 # the same; NULL = none, or it has gone
     Ring     senders            # head: those whose messages come here
-    Ring     items              # head
     Ring     links              # head
 
 cdef struct Tracking:           # Engine.tracking
     Map      keys               # TrackedKey.node
-    Map      items              # Item.node
+    Map      live               # Tracker.node
+    uint32_t items              # readers of all keys
     Ring     trackers           # head: those that are on
     Ring     prefixes           # head
     uint32_t prefix_count
@@ -96,7 +96,7 @@ cdef struct Tracking:           # Engine.tracking
     bint     telling
     void     (*serve_blocked)(Engine* e) noexcept nogil     # what else there is to do after a command
 
-# ---------------------------------------------------------------- keys and items
+# ---------------------------------------------------------------- keys and who has read them
 
 cdef inline Tracking* tracking_of(const Engine* e) noexcept nogil:
     return <Tracking*>e.tracking
@@ -106,20 +106,16 @@ cdef inline Tracker* tracker_of(const Session* s) noexcept nogil:
     return <Tracker*>s.tracking
 
 
-cdef inline Item* item_of_tracker(Ring* of_tracker) noexcept nogil:
-    return <Item*>(of_tracker - 1)
-
-
-cdef inline Item* item_of_node(Node* node) noexcept nogil:
-    return <Item*>(<char*>node - 2 * sizeof(Ring))
-
-
 cdef inline Link* link_of_tracker(Ring* of_tracker) noexcept nogil:
     return <Link*>(of_tracker - 1)
 
 
-cdef inline uint64_t item_hash(const TrackedKey* k, const Tracker* t) noexcept nogil:
-    return k.node.hash ^ (t.session.id * <uint64_t>0x9E3779B97F4A7C15 >> 20)
+cdef Tracker* live_tracker(const Tracking* all, uint64_t id) noexcept nogil:
+    """What tracks in the session of that id; NULL = it has gone, or tracks no more."""
+    cdef Node* node = map_chain(&all.live, id)
+    while node != NULL and node.hash != id:
+        node = node.chained
+    return <Tracker*>(<char*>node - 2 * sizeof(Ring)) if node != NULL else NULL
 
 
 cdef TrackedKey* find_key(const Tracking* all, const Slice* key, uint64_t hash) noexcept nogil:
@@ -133,75 +129,101 @@ cdef TrackedKey* find_key(const Tracking* all, const Slice* key, uint64_t hash) 
     return NULL
 
 
-cdef TrackedKey* add_key(Tracking* all, const Slice* key, uint64_t hash) noexcept nogil:
+cdef TrackedKey* add_key(Tracking* all, const Slice* key, uint64_t hash, uint64_t reader) noexcept nogil:
     cdef TrackedKey* k = <TrackedKey*>malloc(sizeof(TrackedKey) + key.len)
     if k == NULL:
         return NULL
     k.node.hash = hash
-    ring_init(&k.items)
+    k.readers.one = reader
+    k.count = 1
+    k.room = 0
     k.len = key.len
     if key.len:
         memcpy(k.name, key.ptr, key.len)
     if not map_add(&all.keys, &k.node):
         free(k)
         return NULL
+    all.items += 1
     return k
 
 
-cdef void drop_key(Tracking* all, TrackedKey* k) noexcept nogil:
+cdef void forget_key(Tracking* all, TrackedKey* k) noexcept nogil:
     map_remove(&all.keys, &k.node)
+    free_key(all, k)
+
+
+cdef inline void free_key(Tracking* all, TrackedKey* k) noexcept nogil:
+    all.items -= k.count
+    if k.room:
+        free(k.readers.several)
     free(k)
 
 
-cdef Item* find_item(const Tracking* all, const TrackedKey* k, const Tracker* t) noexcept nogil:
-    cdef Node* node = map_chain(&all.items, item_hash(k, t))
-    cdef Item* item
-    while node != NULL:
-        item = item_of_node(node)
-        if item.key == k and item.tracker == t:
-            return item
-        node = node.chained
-    return NULL
+cdef void forget_all(Tracking* all) noexcept nogil:
+    cdef uint32_t i
+    cdef Node* node
+    cdef Node* following
+    for i in range(all.keys.room):
+        node = all.keys.places[i]
+        while node != NULL:
+            following = node.chained
+            free_key(all, <TrackedKey*>node)
+            node = following
+    free(all.keys.places)
+    memset(&all.keys, 0, sizeof(Map))
 
 
-cdef bint add_item(Tracking* all, TrackedKey* k, Tracker* t) noexcept nogil:
-    cdef Item* item = <Item*>malloc(sizeof(Item))
-    if item == NULL:
-        return False
-    item.key = k
-    item.tracker = t
-    item.node.hash = item_hash(k, t)
-    if not map_add(&all.items, &item.node):
-        free(item)
-        return False
-    ring_append(&k.items, &item.of_key)
-    ring_append(&t.items, &item.of_tracker)
+cdef inline uint64_t* readers_of(TrackedKey* k) noexcept nogil:
+    return k.readers.several if k.room else &k.readers.one
+
+
+cdef bint add_reader(Tracking* all, TrackedKey* k, uint64_t id) noexcept nogil:
+    """Note that a session has read a key; False = no memory."""
+    cdef uint64_t* readers = readers_of(k)
+    cdef uint32_t low = 0, high = k.count, middle
+    while low < high:
+        middle = (low + high) // 2
+        if readers[middle] < id:
+            low = middle + 1
+        else:
+            high = middle
+    if low < k.count and readers[low] == id:
+        return True
+    if k.count >= k.room:
+        if not make_room(all, k):
+            return False
+        return add_reader(all, k, id)
+    memmove(k.readers.several + low + 1, k.readers.several + low, (k.count - low) * sizeof(uint64_t))
+    k.readers.several[low] = id
+    k.count += 1
+    all.items += 1
     return True
 
 
-cdef void drop_item(Tracking* all, Item* item) noexcept nogil:
-    map_remove(&all.items, &item.node)
-    ring_remove(&item.of_key)
-    ring_remove(&item.of_tracker)
-    free(item)
-
-
-cdef void forget_key(Tracking* all, TrackedKey* k) noexcept nogil:
-    while k.items.next != &k.items:
-        drop_item(all, <Item*>k.items.next)
-    drop_key(all, k)
-
-
-cdef void forget_items(Tracking* all, Tracker* t) noexcept nogil:
-    """Forget all that a session has read."""
-    cdef Item* item
-    cdef TrackedKey* k
-    while t.items.next != &t.items:
-        item = item_of_tracker(t.items.next)
-        k = item.key
-        drop_item(all, item)
-        if k.items.next == &k.items:
-            drop_key(all, k)
+cdef bint make_room(Tracking* all, TrackedKey* k) noexcept nogil:
+    """Drop those of a key's readers who track no more, and if few do, give it a larger array."""
+    cdef uint32_t room = k.room * 2 if k.room else 2
+    cdef uint64_t first = k.readers.one
+    cdef uint64_t* several
+    cdef uint32_t i, kept = 0
+    if k.room:
+        several = k.readers.several
+        for i in range(k.count):
+            if live_tracker(all, several[i]) != NULL:
+                several[kept] = several[i]
+                kept += 1
+        all.items -= k.count - kept
+        k.count = kept
+        if kept <= k.room // 2:
+            return True
+    several = <uint64_t*>realloc(k.readers.several if k.room else NULL, room * sizeof(uint64_t))
+    if several == NULL:
+        return k.count < k.room
+    if k.room == 0:
+        several[0] = first
+    k.readers.several = several
+    k.room = room
+    return True
 
 # ---------------------------------------------------------------- prefixes
 
@@ -287,7 +309,6 @@ cdef Tracker* need_tracker(Session* s) noexcept nogil:
             return NULL
         t.session = s
         ring_init(&t.senders)
-        ring_init(&t.items)
         ring_init(&t.links)
         s.tracking = t
         s.state_bytes += sizeof(Tracker)
@@ -332,6 +353,10 @@ cdef Status tracking_start(Session* s, int options, Session* to, const Slice* pr
                 forget_links(all, t)
             return NO_MEMORY
     if not t.on:
+        t.node.hash = s.id
+        if not map_add(&all.live, &t.node):
+            forget_links(all, t)
+            return NO_MEMORY
         t.on = True
         ring_append(&all.trackers, &t.of_engine)
         e.trackers += 1
@@ -348,17 +373,20 @@ cdef void forget_links(Tracking* all, Tracker* t) noexcept nogil:
 
 cdef void tracking_stop(Session* s) noexcept nogil:
     cdef Engine* e = s.engine
+    cdef Tracking* all = tracking_of(e)
     cdef Tracker* t = tracker_of(s)
     if t == NULL or not t.on:
         return
-    forget_items(tracking_of(e), t)
-    forget_links(tracking_of(e), t)
+    forget_links(all, t)
+    map_remove(&all.live, &t.node)
     redirect(t, NULL)
     t.options = 0
     t.on = False
     ring_remove(&t.of_engine)
     e.trackers -= 1
     s.gate &= ~<uint32_t>TRACKING
+    if e.trackers == 0:
+        forget_all(all)
 
 
 cdef void end_session(Session* s) noexcept nogil:
@@ -519,19 +547,11 @@ cdef void remember_keys(Session* s, Tracker* t) noexcept nogil:
     evict_keys(e, EVICTED_A_READ)
 
 
-cdef bint remember(Tracking* all, Tracker* t, const Slice* key, uint64_t hash) noexcept nogil:
+cdef inline bint remember(Tracking* all, Tracker* t, const Slice* key, uint64_t hash) noexcept nogil:
     cdef TrackedKey* k = find_key(all, key, hash)
     if k == NULL:
-        k = add_key(all, key, hash)
-        if k == NULL:
-            return False
-    elif find_item(all, k, t) != NULL:
-        return True
-    if add_item(all, k, t):
-        return True
-    if k.items.next == &k.items:
-        drop_key(all, k)
-    return False
+        return add_key(all, key, hash, t.session.id) != NULL
+    return add_reader(all, k, t.session.id)
 
 
 cdef void evict_keys(Engine* e, uint32_t most) noexcept nogil:
@@ -574,20 +594,20 @@ cdef void track_change(Engine* e, Database* db, const Slice* key) noexcept nogil
 
 cdef void invalidate(Engine* e, TrackedKey* k, const Tracker* by) noexcept nogil:
     """Tell all who have read a key that a session (or nobody) has changed, and forget it."""
+    cdef Tracking* all = tracking_of(e)
     cdef char[4096] room            # FORMAT_BYTES
     cdef Output keys
-    cdef Ring* r = k.items.next
     cdef Tracker* t
+    cdef uint32_t i
     begin_message(&keys, room)
     reply_array(&keys, 1)
     reply_bulk(&keys, k.name, k.len)
-    while r != &k.items:
-        t = (<Item*>r).tracker
-        if not (t == by and t.options & TRACK_NOLOOP):
+    for i in range(k.count):
+        t = live_tracker(all, readers_of(k)[i])
+        if t != NULL and t.options & TRACK_BCAST == 0 and not (t == by and t.options & TRACK_NOLOOP):
             tell(t, &keys)
-        r = r.next
     output_free(&keys)
-    forget_key(tracking_of(e), k)
+    forget_key(all, k)
 
 
 cdef void tell_key(Tracker* t, const Slice* key) noexcept nogil:
@@ -603,12 +623,10 @@ cdef void tell_key(Tracker* t, const Slice* key) noexcept nogil:
 cdef void flush(Tracking* all) noexcept nogil:
     """Tell everybody that all keys have changed."""
     cdef Ring* r = all.trackers.next
-    cdef Tracker* t
     while r != &all.trackers:
-        t = <Tracker*>r
-        tell(t, NULL)
-        forget_items(all, t)
+        tell(<Tracker*>r, NULL)
         r = r.next
+    forget_all(all)
 
 # ---------------------------------------------------------------- broadcasts
 
@@ -756,7 +774,7 @@ cdef uint32_t tracked_keys(const Engine* e) noexcept nogil:
 
 
 cdef uint32_t tracked_items(const Engine* e) noexcept nogil:
-    return tracking_of(e).items.count if e.tracking != NULL else 0
+    return tracking_of(e).items if e.tracking != NULL else 0
 
 
 cdef uint32_t tracked_prefixes(const Engine* e) noexcept nogil:
@@ -772,7 +790,7 @@ cdef void tracking_release(Engine* e) noexcept nogil:
     cdef Tracking* all = tracking_of(e)
     if all != NULL:
         free(all.keys.places)
-        free(all.items.places)
+        free(all.live.places)
         free(all)
         e.tracking = NULL
 

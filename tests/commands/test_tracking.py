@@ -229,14 +229,45 @@ def test_many_readers_and_keys(tracking, writer):
         reader.cmd("MGET", *keys[:150])
     assert info(writer, *TOTALS) == [20, 300, 6000, 0]
     readers[0].close()
-    until(lambda: info(writer, *TOTALS) == [19, 300, 5700, 0])
+    until(lambda: info(writer, "tracking_clients") == [19])
     for key in keys[::3]:
         writer.cmd("SET", key, 1)
     for reader in readers[1:]:
         assert [reader.read() for _ in keys[::3]] == [changed(key) for key in keys[::3]]
+    assert info(writer, *TOTALS) == [19, 200, 4000, 0]
     for reader in readers[1:]:
         assert reader.cmd("CLIENT", "TRACKING", "OFF") == b"OK"
     assert info(writer, *TOTALS) == [0, 0, 0, 0]
+
+
+def test_readers_who_come_and_go(tracking, writer):
+    """What those who have gone have read takes no more room than what the others have."""
+    stays = [tracking() for _ in range(3)]
+    for reader in stays:
+        reader.cmd("GET", "k")
+    for i in range(200):
+        with tracking() as passing:
+            passing.cmd("GET", "k")
+            assert info(writer, "tracking_total_items")[0] <= 9, i
+        until(lambda: info(writer, "tracking_clients") == [3])
+    late = tracking()
+    late.cmd("GET", "k")
+    writer.cmd("SET", "k", 1)
+    for reader in (*stays, late):
+        assert reader.read() == changed("k")
+        assert reader.is_silent()
+    assert info(writer, *TOTALS) == [4, 0, 0, 0]
+
+
+def test_readers_in_any_order(tracking, writer):
+    readers = [tracking() for _ in range(60)]
+    for step in (7, 11, 1):
+        for i in range(60):
+            readers[i * step % 60].cmd("GET", "k")
+        assert info(writer, "tracking_total_keys", "tracking_total_items") == [1, 60]
+    writer.cmd("SET", "k", 1)
+    for reader in readers:
+        assert reader.read() == changed("k")
 
 
 # ---------------------------------------------------------------- the order of messages
