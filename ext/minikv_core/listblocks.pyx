@@ -348,7 +348,8 @@ cdef void blocks_free(Arena* a, Ref ref) noexcept nogil:
 
 # ---------------------------------------------------------------- the ends
 
-cdef Status blocks_push(Arena* a, ListRoot* root, const ListLimit* limit, const Item* item, bint at_head) noexcept nogil:
+cdef Status blocks_push(Arena* a, ListRoot* root, const ListLimit* limit, const Item* item,
+                        bint at_head) noexcept nogil:
     cdef uint32_t n = element_bytes(item)
     cdef BlockRow* row
     cdef BlockHead* head
@@ -384,7 +385,8 @@ cdef Status blocks_push(Arena* a, ListRoot* root, const ListLimit* limit, const 
     return OK
 
 
-cdef Status blocks_append(Arena* a, ListRoot* root, const ListLimit* limit, const char* p, const char* end) noexcept nogil:
+cdef Status blocks_append(Arena* a, ListRoot* root, const ListLimit* limit, const char* p,
+                          const char* end) noexcept nogil:
     cdef const char* q
     cdef const char* after
     cdef uint32_t count
@@ -440,7 +442,8 @@ cdef void blocks_pop(Arena* a, ListRoot* root, uint64_t n, bint at_head) noexcep
 
 # ---------------------------------------------------------------- the middle
 
-cdef Status blocks_insert(Arena* a, ListRoot* root, const ListLimit* limit, ListPlace* place, const Item* item) noexcept nogil:
+cdef Status blocks_insert(Arena* a, ListRoot* root, const ListLimit* limit, ListPlace* place,
+                          const Item* item) noexcept nogil:
     cdef uint32_t n = element_bytes(item)
     cdef BlockRow* row = block_row(a, root, place.block)
     cdef uint32_t used = block_used(a, row)
@@ -490,7 +493,8 @@ cdef inline uint32_t bytes_at(const Arena* a, const BlockRow* row, uint32_t at) 
     return <uint32_t>(element_next(p) - p)
 
 
-cdef Status blocks_replace(Arena* a, ListRoot* root, const ListLimit* limit, ListPlace* place, const Item* item) noexcept nogil:
+cdef Status blocks_replace(Arena* a, ListRoot* root, const ListLimit* limit, ListPlace* place,
+                           const Item* item) noexcept nogil:
     cdef uint32_t n = element_bytes(item)
     cdef BlockRow* row = block_row(a, root, place.block)
     cdef uint32_t old = bytes_at(a, row, place.at)

@@ -56,7 +56,8 @@ cdef inline void add_count(Engine* e, Found* f, int64_t n) noexcept nogil:
 
 cdef Status put_root(Engine* e, Database* db, const Slice* key, Found* f, Ref root) noexcept nogil:
     """Make a large list the key's value; it is freed if there is no memory."""
-    cdef char* p = place_value(e, db, key, f, LIST, FORM_LARGE, ROOT_BYTES, -1 if f.entry == NULL else entry_expiry(f.entry))
+    cdef char* p = place_value(e, db, key, f, LIST, FORM_LARGE, ROOT_BYTES,
+                               -1 if f.entry == NULL else entry_expiry(f.entry))
     if p == NULL:
         blocks_free(&e.arena, root)
         return NO_MEMORY
@@ -71,7 +72,8 @@ cdef Status enlarge(Engine* e, Database* db, const Slice* key, Found* f, const L
     if root == 0:
         return NO_MEMORY
     entry_view(f.entry, &v)
-    if blocks_append(&e.arena, <ListRoot*>arena_at(&e.arena, root), limit, v.value + COUNT_BYTES, v.value + v.vlen) != OK:
+    if blocks_append(&e.arena, <ListRoot*>arena_at(&e.arena, root), limit, v.value + COUNT_BYTES,
+                     v.value + v.vlen) != OK:
         blocks_free(&e.arena, root)
         return NO_MEMORY
     return put_root(e, db, key, f, root)

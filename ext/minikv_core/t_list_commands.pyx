@@ -1,4 +1,4 @@
-"""The list commands but those that move elements or wait for some: ends, ranges, indexes, and what is found by value.
+"""The list commands, but for those that move elements or wait for some (t_list_move.pyx).
 
 Order of events. Redis's: "new" when a key is made, then what the command did ("lpush", "lrem", ...),
 then "del" if the key went with its last element.
