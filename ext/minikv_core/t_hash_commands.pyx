@@ -7,10 +7,12 @@ Order of events. Redis's: "new" when the key is made, then what the command did 
 from libc.math cimport isinf, isnan
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
+from minikv_core.ahead cimport prefetch_ahead
 from minikv_core.arena cimport arena_at
 from minikv_core.engine cimport *
 from minikv_core.entry cimport Entry, entry_form
-from minikv_core.keyspace cimport Found, LOOK_READ, LOOK_WRITE, random_next, remove_key
+from minikv_core.keygroup cimport GROUP
+from minikv_core.keyspace cimport Found, LOOK_READ, LOOK_WRITE, key_hash, random_next, remove_key
 from minikv_core.member cimport Field, field_expiry, field_view
 from minikv_core.memory cimport load_i64, unlikely
 from minikv_core.numbers cimport LONG_DOUBLE_CHARS, format_int, format_long_double, parse_int, parse_long_double
@@ -23,10 +25,35 @@ from minikv_core.scan cimport SCAN_NOVALUES, RefList, ScanOptions, scan_key, sca
 from minikv_core.session cimport fail, fail_arity, fail_status, fail_syntax, is_word
 from minikv_core.t_hash cimport *
 from minikv_core.t_hash_expire cimport expire_fields
-from minikv_core.table cimport table_random
+from minikv_core.table cimport table_prefetch_bucket, table_prefetch_entry, table_random
 from minikv_core.types cimport *
 
 from minikv_core.registry import KeySpec, define
+
+# ---------------------------------------------------------------- what the commands share
+
+cdef inline Status open_fields(Session* s, int flags, Found* f) noexcept nogil:
+    """As open_hash, for a command that looks for the field at argv[2]."""
+    cdef Status status = open_hash(s, flags, f)
+    if status == OK and entry_form(f.entry) == FORM_LARGE:
+        prefetch_ahead(s, hash_table(s.engine, f.entry), 2)
+    return status
+
+
+cdef void ask_for_fields(Session* s, Entry* entry, uint32_t at, uint32_t step) noexcept nogil:
+    """Ask for what a large hash has of the next GROUP fields, at argv[at], argv[at + step], ..."""
+    cdef Engine* e = s.engine
+    cdef uint64_t hashes[GROUP]
+    cdef uint32_t i, n = 0
+    if entry == NULL or entry_form(entry) != FORM_LARGE:
+        return
+    while at < s.argc and n < GROUP:
+        hashes[n] = key_hash(e, &s.argv[at])
+        table_prefetch_bucket(&e.arena, hash_table(e, entry), hashes[n])
+        n += 1
+        at += step
+    for i in range(n):
+        table_prefetch_entry(&e.arena, hash_table(e, entry), hashes[i])
 
 # ---------------------------------------------------------------- setting fields
 
@@ -41,7 +68,7 @@ cdef Status set_fields(Session* s, int64_t* created) noexcept nogil:
     cdef bint fresh
     if s.argc % 2:
         return fail_arity(s)
-    status = open_hash(s, LOOK_WRITE, &f)
+    status = open_fields(s, LOOK_WRITE, &f)
     if unlikely(status == FAILED):
         return FAILED
     fresh = status == MISSING
@@ -49,6 +76,8 @@ cdef Status set_fields(Session* s, int64_t* created) noexcept nogil:
             (fresh or entry_form(f.entry) != FORM_LARGE) and make_large(e, s.db, key, &f) != OK:
         return fail_status(s, NO_MEMORY)
     while i < s.argc:
+        if s.argc > 4 and (i - 2) % (2 * GROUP) == 0:
+            ask_for_fields(s, f.entry, i, 2)
         field_find(e, f.entry, &s.argv[i], &at)
         status = field_put(e, s.db, key, &f, &at, &s.argv[i], &s.argv[i + 1], -1)
         if unlikely(status == NO_MEMORY):
@@ -93,7 +122,7 @@ cdef Status cmd_hsetnx(Session* s) noexcept nogil:
     cdef Found f
     cdef FieldAt at
     cdef bint fresh
-    if open_hash(s, LOOK_WRITE, &f) == FAILED:
+    if open_fields(s, LOOK_WRITE, &f) == FAILED:
         return FAILED
     if field_live(s.engine, s.db, &s.argv[1], &f, &s.argv[2], &at, NULL):
         reply_int(&s.out, 0)
@@ -126,7 +155,7 @@ cdef Status cmd_hincrby(Session* s) noexcept nogil:
     cdef int64_t increment, value = 0
     if not parse_int(s.argv[3].ptr, s.argv[3].len, &increment):
         return fail_status(s, BAD_INT)
-    if open_hash(s, LOOK_WRITE, &f) == FAILED:
+    if open_fields(s, LOOK_WRITE, &f) == FAILED:
         return FAILED
     if field_live(s.engine, s.db, &s.argv[1], &f, &s.argv[2], &at, NULL):
         field_text(&at, digits, &text)
@@ -159,7 +188,7 @@ cdef Status cmd_hincrbyfloat(Session* s) noexcept nogil:
         return fail(s, b"ERR value is not a valid float")
     if isnan(increment) or isinf(increment):
         return fail(s, b"ERR value is NaN or Infinity")
-    if open_hash(s, LOOK_WRITE, &f) == FAILED:
+    if open_fields(s, LOOK_WRITE, &f) == FAILED:
         return FAILED
     if field_live(s.engine, s.db, &s.argv[1], &f, &s.argv[2], &at, NULL):
         field_text(&at, digits, &text)
@@ -185,12 +214,14 @@ cdef Status cmd_hdel(Session* s) noexcept nogil:
     cdef Engine* e = s.engine
     cdef Found f
     cdef FieldAt at
-    cdef Status status = open_hash(s, LOOK_WRITE, &f)
+    cdef Status status = open_fields(s, LOOK_WRITE, &f)
     cdef uint32_t i
     cdef int64_t n = 0
     if status == FAILED:
         return FAILED
     for i in range(2, s.argc if status == OK else 0):
+        if s.argc > 3 and (i - 2) % GROUP == 0:
+            ask_for_fields(s, f.entry, i, 1)
         if field_find(e, f.entry, &s.argv[i], &at):
             status = field_remove(e, s.db, &f, &at)
             if status != OK:
@@ -213,7 +244,7 @@ define("HGET", fn(cmd_hget), arity=3, flags=READONLY | FAST, keys=KeySpec(1, 1, 
 cdef Status cmd_hget(Session* s) noexcept nogil:
     cdef Found f
     cdef FieldAt at
-    if unlikely(open_hash(s, LOOK_READ, &f) == FAILED):
+    if unlikely(open_fields(s, LOOK_READ, &f) == FAILED):
         return FAILED
     if field_live(s.engine, s.db, &s.argv[1], &f, &s.argv[2], &at, NULL):
         reply_field(&s.out, &at)
@@ -233,6 +264,8 @@ cdef Status cmd_hmget(Session* s) noexcept nogil:
         return FAILED
     reply_array(&s.out, s.argc - 2)
     for i in range(2, s.argc):
+        if (i - 2) % GROUP == 0:
+            ask_for_fields(s, f.entry, i, 1)
         if field_live(s.engine, s.db, &s.argv[1], &f, &s.argv[i], &at, &expired):
             reply_field(&s.out, &at)
         else:
@@ -248,7 +281,7 @@ define("HEXISTS", fn(cmd_hexists), arity=3, flags=READONLY | FAST, keys=KeySpec(
 cdef Status cmd_hexists(Session* s) noexcept nogil:
     cdef Found f
     cdef FieldAt at
-    if open_hash(s, LOOK_READ, &f) == FAILED:
+    if open_fields(s, LOOK_READ, &f) == FAILED:
         return FAILED
     reply_int(&s.out, field_live(s.engine, s.db, &s.argv[1], &f, &s.argv[2], &at, NULL))
     return OK
@@ -261,7 +294,7 @@ cdef Status cmd_hstrlen(Session* s) noexcept nogil:
     cdef Slice text
     cdef Found f
     cdef FieldAt at
-    if open_hash(s, LOOK_READ, &f) == FAILED:
+    if open_fields(s, LOOK_READ, &f) == FAILED:
         return FAILED
     text.len = 0
     if field_live(s.engine, s.db, &s.argv[1], &f, &s.argv[2], &at, NULL):
