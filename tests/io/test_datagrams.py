@@ -84,13 +84,23 @@ def test_client_list_shows_the_sender(sender, server):
     assert b"connected_clients:1\r\n" in sender.one("INFO clients")
 
 
-@pytest.mark.parametrize("line", ["SUBSCRIBE c", "PSUBSCRIBE *", "SSUBSCRIBE c", "MONITOR"])
+@pytest.mark.parametrize(
+    "line", ["SUBSCRIBE c", "PSUBSCRIBE *", "SSUBSCRIBE c", "MONITOR", "CLIENT TRACKING ON"]
+)
 def test_what_needs_a_connection_is_refused_by_name(sender, line):
-    name = line.split()[0]
+    name = "CLIENT TRACKING" if line.startswith("CLIENT") else line.split()[0]
     text = f"ERR {name} is not available with datagrams: there is no connection to send messages on"
     *_, (inside,) = sender.all("MULTI", line, "EXEC")
     assert isinstance(inside, ReplyError)
     assert sender.one(line) == text
+
+
+def test_nobody_waits_for_a_key(sender):
+    sender.one("RPUSH k v")
+    assert sender.one("BLPOP k 0") == [b"k", b"v"]
+    text = "ERR BLPOP can't wait with datagrams: there is no connection to send messages on"
+    assert sender.one("BLPOP k 0") == text
+    assert sender.all("MULTI", "BLPOP k 0", "EXEC")[-1] == [None]
 
 
 def test_quiet_commands_have_no_answer(sender):
