@@ -114,6 +114,7 @@ def test_mistakes_of_xadd(client):
         ("s", "*", "f"),
         ("s", "*", "f", "v", "g"),
         ("s", "MAXLEN", "3", "*", "f"),
+        ("s", "NOMKSTREAM", "0-0", "f"),
     ):
         assert client.error("XADD", *words) == arity
     for words, error in (
