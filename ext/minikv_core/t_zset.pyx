@@ -8,6 +8,7 @@ that keeps the objects in order. The objects hold the scores (member.pxd, SCORED
 A score is any double but NaN. Both zeros are one score; -0 is kept in large sets only, as in Redis.
 """
 
+from libc.math cimport INFINITY
 from libc.stddef cimport size_t
 from libc.stdint cimport UINT64_MAX, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
@@ -529,8 +530,10 @@ cdef void zset_score_span(Engine* e, Entry* entry, const ScoreRange* r, uint64_t
     if entry_form(entry) == FORM_LARGE:
         key_of_score(&key, r.min, r.min_open)
         first[0] = tree_rank(&e.arena, &zset_root(e, entry).tree, &key)
-        key_of_score(&key, r.max, not r.max_open)
-        last[0] = max(first[0], tree_rank(&e.arena, &zset_root(e, entry).tree, &key))
+        last[0] = zset_root(e, entry).tree.count
+        if r.max != INFINITY or r.max_open:
+            key_of_score(&key, r.max, not r.max_open)
+            last[0] = max(first[0], tree_rank(&e.arena, &zset_root(e, entry).tree, &key))
         return
     pairs = packed_of(entry)
     p = pairs.start

@@ -9,6 +9,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr
+from minikv_core.ahead cimport prefetch_ahead
 from minikv_core.arena cimport arena_at
 from minikv_core.engine cimport DENYOOM, EVENT_NEW, EVENT_ZSET, FAST, READONLY, WRITE, Engine, Session
 from minikv_core.entry cimport Entry, entry_form
@@ -109,6 +110,8 @@ cdef Status add_members(Session* s, int flags, uint32_t at, uint32_t count, cons
         # Redis, too, looks at the first member only; a longer one then converts the value
         if zset_expect(e, s.db, key, &f, count, s.argv[at + 1].len) != OK:
             return fail_status(s, NO_MEMORY)
+        if f.entry != NULL and entry_form(f.entry) == FORM_LARGE:
+            prefetch_ahead(s, &zset_root(e, f.entry).members, s.argc - 1)
         for i in range(count):
             score = scores[i]
             status = add_member(s, key, &f, &s.argv[at + 2 * i + 1], &score, flags, &held)

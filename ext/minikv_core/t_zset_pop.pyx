@@ -4,21 +4,30 @@ Order of events. Redis's: "zpopmin" or "zpopmax", and behind it "del" if that wa
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from minikv_core.arena cimport arena_at
 from minikv_core.blocking cimport block_on_keys, parse_timeout
+from minikv_core.btree cimport TreeCursor, TreeNode, leaf_entries
 from minikv_core.engine cimport BLOCKING, EVENT_ZSET, FAST, WRITE, Engine, Session
+from minikv_core.entry cimport Entry
+from minikv_core.hash cimport hash_bytes
 from minikv_core.keyspace cimport LOOK_WRITE, Found, notify, signal_modified
+from minikv_core.member cimport SCORED_KEY, member_key
 from minikv_core.numbers cimport parse_int
 from minikv_core.output cimport OutMark, output_mark, output_rollback
 from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_array, reply_bulk, reply_double, reply_null_array
 from minikv_core.session cimport fail, fail_status, fail_syntax, is_word
 from minikv_core.t_zset cimport (
-    ZsetWalk, zset_length, zset_remove_span, zset_seek_rank, zset_walk_back, zset_walk_next,
+    ZsetWalk, zset_length, zset_remove_span, zset_root, zset_seek_rank, zset_walk_back, zset_walk_next,
 )
 from minikv_core.t_zset_shared cimport drop_if_empty, find_zset, reply_pair
+from minikv_core.table cimport table_prefetch_bucket
 from minikv_core.types cimport FAILED, OK, ZSET, Slice, Status
 
 from minikv_core.registry import KeyNum, KeySpec, define
+
+cdef enum:
+    SOON = 4                # members that will be popped before the one that is asked for
 
 cdef enum Shape:            # of a reply
     FLAT = 0                # member, score, member, score, ...
@@ -45,6 +54,20 @@ cdef Status first_filled(Session* s, uint32_t first, uint32_t count, Found* f, u
             at[0] = i
             break
     return OK
+
+
+cdef void ask_ahead(const ZsetWalk* w, Entry* entry, bint highest) noexcept nogil:
+    """Ask for the place in the table of a member that pipelined commands will soon pop."""
+    cdef const TreeCursor* c = &w.cursor
+    cdef Engine* e = w.engine
+    cdef uint32_t at, n
+    cdef char* p
+    if w.packed or c.ref == 0:
+        return
+    at = c.at[0] - SOON if highest else c.at[0] + SOON      # less than 0 is more than the count, too
+    if at < c.nodes[0].count:
+        p = member_key(arena_at(&e.arena, leaf_entries(<TreeNode*>c.nodes[0])[at].ref), SCORED_KEY, &n)
+        table_prefetch_bucket(&e.arena, &zset_root(e, entry).members, hash_bytes(&e.arena.head.seed, p, n))
 
 
 cdef Status pop(Session* s, uint32_t at, Found* f, bint highest, int64_t most, Shape shape) noexcept nogil:
@@ -76,6 +99,7 @@ cdef Status pop(Session* s, uint32_t at, Found* f, bint highest, int64_t most, S
         else:
             reply_bulk(&s.out, member.ptr, member.len)
             reply_double(&s.out, score)
+    ask_ahead(&w, f.entry, highest)
     status = zset_remove_span(e, f, length - n if highest else 0, n)
     if status != OK:
         output_rollback(&s.out, &before)
