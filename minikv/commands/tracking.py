@@ -29,7 +29,7 @@ NOT_CHOOSING = (
 
 @command(
     "CLIENT TRACKING", arity=-3, flags=FLAGS, group="connection", since="6.0.0",
-    cost="O(1); OFF, O(N) for N keys that the session has read",
+    cost="O(1); with BCAST, O(N) for N prefixes",
     summary="Have the session told when keys change that it has read, or that begin as it says.",
     args="<ON|OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] "
     "[NOLOOP]",
