@@ -4,7 +4,9 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from minikv_core.arena cimport arena_at, arena_size
 from minikv_core.engine cimport *
-from minikv_core.entry cimport Entry, EntryView, entry_clock, entry_expiry, entry_form, entry_key, entry_kind, entry_root, entry_view
+from minikv_core.entry cimport (
+    Entry, EntryView, entry_clock, entry_expiry, entry_form, entry_key, entry_kind, entry_root, entry_view,
+)
 from minikv_core.generic cimport encoding_name
 from minikv_core.handle cimport EngineHandle
 from minikv_core.keyspace cimport (

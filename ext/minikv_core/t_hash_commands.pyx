@@ -589,7 +589,8 @@ cdef Status cmd_hrandfield(Session* s) noexcept nogil:
         if not parse_int(s.argv[2].ptr, s.argv[2].len, &count):
             return fail_status(s, BAD_INT)
         if count == INT64_MIN:
-            return fail(s, b"ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807")
+            return fail(s, b"ERR value is out of range, "
+                        b"value must between -9223372036854775807 and 9223372036854775807")
         if s.argc > 4 or (with_values and not is_word(&s.argv[3], b"withvalues")):
             return fail_syntax(s)
         if with_values and not -(INT64_MAX // 2) <= count <= INT64_MAX // 2:

@@ -434,7 +434,8 @@ cdef Status cmd_hpexpiretime(Session* s) noexcept nogil:
 
 # ---------------------------------------------------------------- reading or writing fields with their expiry
 
-cdef Status reply_and_change(Session* s, Found* f, uint32_t first, bint remove, int64_t at_ms, bint change) noexcept nogil:
+cdef Status reply_and_change(Session* s, Found* f, uint32_t first, bint remove, int64_t at_ms,
+                             bint change) noexcept nogil:
     """Reply with the values of fields; then remove them, or change their expiries to at_ms (-1 = none).
 
     remove, change   what to do; neither: nothing
