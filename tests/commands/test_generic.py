@@ -2,6 +2,7 @@
 
 import time
 
+import dump_samples
 import pytest
 
 NOT_INTEGER = "ERR value is not an integer or out of range"
@@ -522,3 +523,33 @@ def test_watchers_are_told(client, change, aborts):
     client.cmd("MULTI")
     client.cmd("PING")
     assert client.cmd("EXEC") == (None if aborts else [b"PONG"])
+
+
+# ---------------------------------------------------------------- values of every type
+
+
+@pytest.mark.parametrize("name", dump_samples.VALUES)
+def test_every_type(client, name):
+    """A value is the same after COPY, RENAME and MOVE, and a copy is one of its own."""
+    for line in dump_samples.VALUES[name][1]:
+        client.cmd(*dump_samples.words(line, "key"))
+    kind, encoding = client.cmd("TYPE", "key"), client.cmd("OBJECT", "ENCODING", "key")
+    assert client.cmd("OBJECT", "REFCOUNT", "key") == 1
+    assert client.cmd("OBJECT", "IDLETIME", "key") <= 1
+    assert client.cmd("SCAN", 0, "TYPE", kind, "COUNT", 1000)[1] == [b"key"]
+    client.cmd("PEXPIREAT", "key", 4_000_000_000_000)
+    digest = client.cmd("DEBUG", "DIGEST-VALUE", "key")
+    assert client.cmd("COPY", "key", "copy") == 1
+    client.cmd("RPUSH", "old", "value")
+    assert client.cmd("RENAME", "key", "old") in ("OK", b"OK")
+    assert client.cmd("MOVE", "old", 3) == 1
+    for database, key in ((0, "copy"), (3, "old")):
+        assert in_database(client, database, "TYPE", key) == kind
+        assert in_database(client, database, "OBJECT", "ENCODING", key) == encoding
+        assert in_database(client, database, "PEXPIRETIME", key) == 4_000_000_000_000
+        assert in_database(client, database, "DEBUG", "DIGEST-VALUE", key) == digest
+    in_database(client, 3, "DEL", "old")
+    assert client.cmd("DEBUG", "DIGEST-VALUE", "copy") == digest
+    assert client.cmd("COPY", "copy", "other", "DB", 3) == 1
+    client.cmd("DEL", "copy")
+    assert in_database(client, 3, "DEBUG", "DIGEST-VALUE", "other") == digest

@@ -1,6 +1,8 @@
 """MEMORY: exact usage of keys, the figures of the whole."""
 
 import pytest
+from connections import until
+from dump_samples import VALUES, words
 
 import minikv
 
@@ -85,3 +87,17 @@ def test_doctor_purge_and_malloc_stats(client):
 
 def test_help(client):
     assert client.cmd("MEMORY", "HELP")[0].startswith(b"MEMORY <subcommand>")
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_usage_of_every_type(client, name):
+    client.cmd("SET", "other", "x")
+    before = allocated(client)
+    for line in VALUES[name][1]:
+        client.cmd(*words(line, "key"))
+    assert client.cmd("MEMORY", "USAGE", "key") == allocated(client) - before + 4104 // 2
+    assert client.cmd("MEMORY", "USAGE", "key", "SAMPLES", 0) == allocated(client) - before + 4104 // 2
+    client.cmd("COPY", "key", "copy")
+    client.cmd("RENAME", "key", "name")
+    assert client.cmd("DEL", "copy", "name") == 2
+    until(lambda: allocated(client) == before)
