@@ -8,7 +8,7 @@
 #
 # All but the flags are packed elements. An entry that is deleted stays, marked, until its block has no
 # other; so an entry never moves. A new block grows; the one before it is trimmed to what it holds.
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from minikv_core.arena cimport Arena, arena_at
 from minikv_core.engine cimport Config
 from minikv_core.types cimport Ref, Slice, Status

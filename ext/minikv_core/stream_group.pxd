@@ -7,7 +7,7 @@
 # The name of a group or consumer follows its struct, so it lies where `header` says.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from minikv_core.arena cimport Arena, arena_at
-from minikv_core.btree cimport Tree, TreeCursor, TreeKey, key_of_id
+from minikv_core.btree cimport Tree, TreeCursor
 from minikv_core.stream cimport NameList, Stream, StreamID
 from minikv_core.types cimport Ref, Slice, Status
 

@@ -8,13 +8,12 @@ from libc.stdint cimport INT64_MIN, UINT64_MAX, int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove, memset
 from minikv_core.arena cimport Arena, arena_alloc, arena_at, arena_free, arena_resize, arena_size, undo_note
 from minikv_core.btree cimport (
-    TREE_ID, TREE_ROOM, Tree, TreeCursor, TreeKey, key_of_id, tree_append, tree_clear, tree_find, tree_init, tree_insert,
-    tree_next, tree_remove, tree_seek, tree_seek_rank, tree_take, tree_take_run,
+    TREE_ID, TREE_ROOM, Tree, TreeCursor, TreeKey, key_of_id, tree_clear, tree_find, tree_init, tree_insert,
+    tree_next, tree_seek, tree_seek_rank, tree_take, tree_take_run,
 )
 from minikv_core.engine cimport Engine
 from minikv_core.entry cimport Entry, entry_root
 from minikv_core.keyspace cimport KindOps, register_kind
-from minikv_core.memory cimport unlikely
 from minikv_core.stream cimport (
     NameList, Stream, StreamID, id_compare, stream_bytes, stream_copy_blocks, stream_free_block,
 )

@@ -1,6 +1,6 @@
 # Streams: what their command modules share, IDs from arguments, replies, and telling of changes.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from minikv_core.arena cimport Arena, arena_at, undo_note
+from minikv_core.arena cimport arena_at, undo_note
 from minikv_core.engine cimport Engine, Session
 from minikv_core.entry cimport Entry, entry_kind, entry_root
 from minikv_core.keyspace cimport Found, look_up
@@ -8,7 +8,7 @@ from minikv_core.output cimport Output
 from minikv_core.packed cimport reply_packed
 from minikv_core.reply cimport reply_array, reply_bulk
 from minikv_core.session cimport fail_wrong_type
-from minikv_core.stream cimport ID_CHARS, Stream, StreamID, StreamWalk, id_format, stream_next
+from minikv_core.stream cimport ID_CHARS, Stream, StreamID, StreamWalk, id_format
 from minikv_core.types cimport STREAM, Slice, Status
 
 cdef inline Stream* stream_of(Engine* e, Entry* entry) noexcept nogil:
