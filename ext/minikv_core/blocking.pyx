@@ -478,7 +478,7 @@ cdef bint write_answer(Session* s, Verdict verdict) noexcept nogil:
     output_attach(o, (<Blocking*>e.blocking).scratch, SCRATCH)
     output_mark(o, &mark)
     if verdict == SERVED:
-        ends = session_retry(s, b.argv, b.argc, NULL, 0) != BLOCKED
+        ends = session_retry(s, b.argv, b.argc) != BLOCKED
     else:
         e.counters[s.last_command.id].calls += 1
         if verdict == UNBLOCKED:

@@ -12,10 +12,11 @@ from minikv_core.arena cimport (
     Arena, arena_alloc, arena_at, arena_check, arena_close, arena_free, arena_open, arena_size, arena_used, undo_note,
 )
 from minikv_core.member cimport SCORED_KEY, member_bytes, member_key, member_score, member_set_score, member_write
-from minikv_core.memory cimport load_u64, store_u64, unlikely
+from minikv_core.memory cimport load_u64, prefetch, store_u64, unlikely
 from minikv_core.types cimport NO_MEMORY, OK, Ref, Status
 
 cdef enum:
+    LEAF_LINES = 8              # cache lines of a full-sized leaf
     LEAST_ROOM = 7              # entries of the first leaf: 64 bytes; each doubling is a size class again
     GIVE_MAX = TREE_ROOM * 7 // 8   # a neighbour with more takes nothing
     LOW = TREE_ROOM // 2        # a node with no more looks for a neighbour to merge with
@@ -143,6 +144,13 @@ cdef inline uint32_t entry_for(const Arena* a, const Tree* t, const TreeKey* k, 
     return low
 
 
+cdef inline void ask_for(const TreeNode* leaf) noexcept nogil:
+    """Prefetch a full-sized leaf: a search would wait for one of its lines after the other."""
+    cdef uint32_t i
+    for i in range(<uint32_t>LEAF_LINES):
+        prefetch(<const char*>leaf + 64 * i)
+
+
 cdef void descend(const Arena* a, const Tree* t, const TreeKey* k, TreeCursor* c) noexcept nogil:
     """Find the leaf where a key belongs and its place there, perhaps behind the last entry; no rank."""
     cdef TreeNode* node
@@ -158,6 +166,8 @@ cdef void descend(const Arena* a, const Tree* t, const TreeKey* k, TreeCursor* c
             break
         c.at[level] = branch_for(a, t, k, node)
         node = child(a, node, c.at[level])
+        if level == 1:
+            ask_for(node)
     c.at[0] = entry_for(a, t, k, node)
 
 

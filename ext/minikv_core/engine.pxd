@@ -353,7 +353,7 @@ cdef struct Engine:
     Session** monitor_sessions  # those sessions, in order of their MONITOR (monitor.pyx)
     uint32_t  blocked           # sessions that wait: for a key, or for the end of CLIENT PAUSE
     uint32_t  waited_keys       # keys that blocked sessions wait for
-    uint32_t  ready_keys        # of those, the ones where something has come: blocked sessions to serve
+    uint32_t  ready_keys        # what is to be done after the command: keys to serve, and one for broadcasts of tracking
     uint32_t  trackers          # sessions with CLIENT TRACKING
     uint32_t  subscribers       # sessions in pub/sub mode
     int64_t   pause_until_ms
@@ -381,10 +381,10 @@ cdef struct Engine:
     # blocking.pyx: note that a key is ready; serve those who wait, once the command is over
     void      (*key_ready)(Engine* e, Database* db, const Slice* key, int kind) noexcept nogil
     void      (*serve_blocked)(Engine* e) noexcept nogil
-    void      (*resume_blocked)(Session* s) noexcept nogil  # its worker looks at a session that waits
     void      (*end_waits)(Engine* e) noexcept nogil        # block_due_ms has come
     int64_t   block_due_ms      # earliest deadline of a session that waits, Unix time; INT64_MAX = none
-    # tracking.pyx: a tracking session's command has read keys; a key has changed (NULL: all of a database, NULL: of all)
+    # tracking.pyx: a tracking session's command has read keys; a key has changed (key NULL: all
+    # of a database, or of all databases; database NULL with a key: it has expired, which is nobody's change)
     void      (*track_read)(Session* s) noexcept nogil
     void      (*track_change)(Engine* e, Database* db, const Slice* key) noexcept nogil
 

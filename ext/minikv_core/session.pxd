@@ -46,9 +46,8 @@ cdef void session_received(Session* s, size_t n) noexcept nogil
 # must be attached. Blocks in the slices stay the caller's unless the command zeroed them.
 cdef void session_run(Session* s, Slice* argv, uint32_t argc) noexcept nogil
 
-# Run a command that waits once more (blocking.pyx), with its output attached to the scratch bytes, or, if they
-# are NULL, to what it is attached to.
-cdef Status session_retry(Session* s, Slice* argv, uint32_t argc, char* scratch, size_t n) noexcept nogil
+# Run a command that waits once more (blocking.pyx); the output is attached.
+cdef Status session_retry(Session* s, Slice* argv, uint32_t argc) noexcept nogil
 
 # Send what is no reply (a message, a line of MONITOR): at once, or, to the session that runs, behind
 # its command's reply. It is sent whatever CLIENT REPLY says. The bytes are copied; no block is among them.

@@ -552,11 +552,9 @@ cdef void session_run(Session* s, Slice* argv, uint32_t argc) noexcept nogil:
     s.command = outer_command
     s.hash = outer_hash
 
-cdef Status session_retry(Session* s, Slice* argv, uint32_t argc, char* scratch, size_t n) noexcept nogil:
+cdef Status session_retry(Session* s, Slice* argv, uint32_t argc) noexcept nogil:
     cdef Engine* e = s.engine
     cdef Status status
-    if scratch != NULL:
-        output_attach(&s.out, scratch, n)
     s.argv = argv
     s.argc = argc
     s.command = find_command(argv, argc)
@@ -566,8 +564,6 @@ cdef Status session_retry(Session* s, Slice* argv, uint32_t argc, char* scratch,
     status = call(s)
     if s.gate & TRACKING:
         e.track_read(s)
-    if scratch != NULL:
-        output_detach(&s.out)
     return status
 
 cdef bint run_gated(Session* s) noexcept nogil:

@@ -197,7 +197,7 @@ def turn(store):
 def test_lazy_freeing():
     store = Store()
     store.done(*many(0, 30_000), ["FLUSHALL"], *many(0, 10_000, 200), ["FLUSHALL", "ASYNC"])
-    assert store.handle.memory()["lazyfree_pending"] == 40_000
+    assert 10_000 <= store.handle.memory()["lazyfree_pending"] <= 40_000
     while store.handle.memory()["lazyfree_pending"]:
         turn(store)
     store.undo.check()
