@@ -15,7 +15,8 @@ LAYERS = (
     "registry session worker cron peer acceptor lingering datagram uring accept_thread connection_actor",
     "expiretime keygroup ahead t_string t_string_lcs generic expire scan "
     "pubsub watch transaction monitor connection blocking tracking "
-    "t_list t_list_commands t_list_move t_hash t_hash_commands t_hash_expire t_set t_set_algebra t_set_random "
+    "t_list t_list_commands t_list_move t_hash t_hash_commands t_hash_expire "
+    "t_set t_set_algebra t_set_random "
     "t_zset t_zset_shared t_zset_element t_zset_range t_zset_pop t_zset_algebra "
     "stream stream_group t_stream t_stream_read t_stream_groups t_stream_info "
     "bitmap bitfield hyperloglog geo geohash sort "
