@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .server import Server
 
 TURN = 0.1  # seconds between two looks at the workers, at most
+AGAIN = 0.25  # seconds after which a worker that is to end is told again
 LAST_CALL = 5.0  # seconds that workers have to end gracefully
 PR_SET_PDEATHSIG = 1
 ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
@@ -42,7 +43,9 @@ class Master:
         self.engine = server.engine
         self.listeners: dict[int, bool] = {}  # descriptor -> whether it is a Unix socket
         self.children: dict[int, int] = {}  # process number -> place
+        self.leaving: set[int] = set()  # those of them that were told to end
         self.stopping = False
+        self._again_at = 0.0
         self._pid = 0  # of the master
         self._wake_read, self.wake_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -82,9 +85,10 @@ class Master:
         return pid
 
     def end(self, pid: int, number: int = signal.SIGQUIT) -> None:
-        """Tell a worker to end."""
+        """Tell a worker to end; it is told again until it does, for it may not have been listening yet."""
         if pid in self.children:
             os.kill(pid, number)
+            self.leaving.add(pid)
 
     def info(self) -> dict[str, object]:
         """INFO workers, in any process."""
@@ -131,6 +135,10 @@ class Master:
                 elif number and number != signal.SIGCHLD:
                     self.told(number)
         self._reap()
+        if time.monotonic() >= self._again_at:
+            self._again_at = time.monotonic() + AGAIN
+            for pid in self.leaving:
+                os.kill(pid, signal.SIGQUIT)
 
     def _reap(self) -> None:
         """Free the places of workers that have ended; only then is their process number given away."""
@@ -138,6 +146,7 @@ class Master:
             found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if found is not None and places.clear_place(self.engine, self.children[pid]):
                 place = self.children.pop(pid)
+                self.leaving.discard(pid)
                 os.waitpid(pid, 0)
                 self.ended(pid, place, found.si_status)
 
@@ -146,7 +155,7 @@ class Master:
         again_at = 0.0
         while self.children:
             if time.monotonic() >= again_at:  # a signal just before a blocking call is lost on it
-                again_at = time.monotonic() + 0.25
+                again_at = time.monotonic() + AGAIN
                 for pid in self.children:
                     self.end(pid, signal.SIGQUIT if time.monotonic() < deadline else signal.SIGKILL)
             select.select([], [], [], 0.005)
@@ -163,7 +172,7 @@ class Master:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
             if os.getppid() != self._pid:  # the master has died before that
                 os._exit(1)
-            self.children = {}
+            self.children, self.leaving = {}, set()
             places.take_place(self.engine, place)
             work()
             if self.engine.stopping:  # SHUTDOWN came to this worker
