@@ -52,7 +52,7 @@ CPU_CASES = {
         filled=((b"RPUSH", b"mylist", DATA),),
         elements=(100_000,),
     ),
-    "XADD": Case(500_000, "xadd"),
+    "XADD": Case(500_000, command=("XADD", "mystream", "*", "myfield", DATA.decode())),
     "ZRANGEBYSCORE LIMIT 10": Case(
         300_000,
         command=("ZRANGEBYSCORE", "myzset", "__rand_int__", "+inf", "LIMIT", "0", "10"),
