@@ -27,6 +27,7 @@ TURN = 0.1  # seconds between two looks at the workers, at most
 AGAIN = 0.25  # seconds after which a worker that is to end is told again
 LAST_CALL = 5.0  # seconds that workers have to end gracefully
 PR_SET_PDEATHSIG = 1
+HELD = {signal.SIGQUIT, signal.SIGTERM, places.WAKE_SIGNAL}
 ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 
 
@@ -73,14 +74,17 @@ class Master:
         if place is None:
             log.warning("no place for another worker process")
             return None
+        signal.pthread_sigmask(signal.SIG_BLOCK, HELD)  # the worker takes them once it is listening
         try:
             pid = os.fork()
+            if pid == 0:
+                self._become_worker(place, work)
         except OSError as error:
             places.clear_place(self.engine, place)
             log.warning("a worker process can't be made: %s", error.strerror)
             return None
-        if pid == 0:
-            self._become_worker(place, work)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
         self.children[pid] = place
         return pid
 
@@ -189,3 +193,4 @@ def serve_signals(wake_fd: int) -> None:
     for number in (signal.SIGQUIT, signal.SIGTERM, places.WAKE_SIGNAL):
         signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(wake_fd, warn_on_full_buffer=False)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
