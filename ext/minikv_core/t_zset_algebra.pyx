@@ -338,8 +338,7 @@ STORE_KEYS = (KeySpec(1, 1, 1, "OW update"), KeyNum(2, 3, "RO access"))
 
 define("ZUNION", fn(cmd_zunion), arity=-3, flags=READONLY, keys=KeyNum(1, 2, "RO access"), group="sorted-set",
        since="6.2.0",
-       cost="O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of "
-            "elements in the resulting sorted set.",
+       cost="O(N)+O(M*log(M)) for N members in all sets, M in the result",
        args="numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM|MIN|MAX>] [WITHSCORES]",
        summary="Returns the union of sorted sets.")
 cdef Status cmd_zunion(Session* s) noexcept nogil:
@@ -348,8 +347,7 @@ cdef Status cmd_zunion(Session* s) noexcept nogil:
 
 define("ZINTER", fn(cmd_zinter), arity=-3, flags=READONLY, keys=KeyNum(1, 2, "RO access"), group="sorted-set",
        since="6.2.0",
-       cost="O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input "
-            "sorted sets and M being the number of elements in the resulting sorted set.",
+       cost="O(N*K)+O(M*log(M)) at worst: N members in the smallest of K sets, M in the result",
        args="numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM|MIN|MAX>] [WITHSCORES]",
        summary="Returns the intersection of sorted sets.")
 cdef Status cmd_zinter(Session* s) noexcept nogil:
@@ -358,8 +356,7 @@ cdef Status cmd_zinter(Session* s) noexcept nogil:
 
 define("ZDIFF", fn(cmd_zdiff), arity=-3, flags=READONLY, keys=KeyNum(1, 2, "RO access"), group="sorted-set",
        since="6.2.0",
-       cost="O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of "
-            "the first set, and K is the size of the result set.",
+       cost="O(L + (N-K)log(N)) at worst: L members in all sets, N in the first, K in the result",
        args="numkeys key [key ...] [WITHSCORES]",
        summary="Returns the members of the first sorted set that are in none of the others.")
 cdef Status cmd_zdiff(Session* s) noexcept nogil:
@@ -368,8 +365,7 @@ cdef Status cmd_zdiff(Session* s) noexcept nogil:
 
 define("ZUNIONSTORE", fn(cmd_zunionstore), arity=-4, flags=WRITE | DENYOOM, keys=STORE_KEYS, group="sorted-set",
        since="2.0.0",
-       cost="O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of "
-            "elements in the resulting sorted set.",
+       cost="O(N)+O(M log(M)) for N members in all sets, M in the result",
        args="destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM|MIN|MAX>]",
        summary="Stores the union of sorted sets.")
 cdef Status cmd_zunionstore(Session* s) noexcept nogil:
@@ -378,8 +374,7 @@ cdef Status cmd_zunionstore(Session* s) noexcept nogil:
 
 define("ZINTERSTORE", fn(cmd_zinterstore), arity=-4, flags=WRITE | DENYOOM, keys=STORE_KEYS, group="sorted-set",
        since="2.0.0",
-       cost="O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input "
-            "sorted sets and M being the number of elements in the resulting sorted set.",
+       cost="O(N*K)+O(M*log(M)) at worst: N members in the smallest of K sets, M in the result",
        args="destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM|MIN|MAX>]",
        summary="Stores the intersection of sorted sets.")
 cdef Status cmd_zinterstore(Session* s) noexcept nogil:
@@ -388,8 +383,7 @@ cdef Status cmd_zinterstore(Session* s) noexcept nogil:
 
 define("ZDIFFSTORE", fn(cmd_zdiffstore), arity=-4, flags=WRITE | DENYOOM, keys=STORE_KEYS, group="sorted-set",
        since="6.2.0",
-       cost="O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the size of "
-            "the first set, and K is the size of the result set.",
+       cost="O(L + (N-K)log(N)) at worst: L members in all sets, N in the first, K in the result",
        args="destination numkeys key [key ...]",
        summary="Stores the members of the first sorted set that are in none of the others.")
 cdef Status cmd_zdiffstore(Session* s) noexcept nogil:
@@ -398,7 +392,7 @@ cdef Status cmd_zdiffstore(Session* s) noexcept nogil:
 
 define("ZINTERCARD", fn(cmd_zintercard), arity=-3, flags=READONLY, keys=KeyNum(1, 2, "RO access"),
        group="sorted-set", since="7.0.0",
-       cost="O(N*K) worst case with N being the smallest input sorted set, K being the number of input sorted sets.",
+       cost="O(N*K) at worst: N members in the smallest of K sets",
        args="numkeys key [key ...] [LIMIT limit]",
        summary="Counts the members of the intersection of sorted sets.")
 cdef Status cmd_zintercard(Session* s) noexcept nogil:

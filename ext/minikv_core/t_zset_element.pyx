@@ -141,7 +141,7 @@ cdef Status add_members(Session* s, int flags, uint32_t at, uint32_t count, cons
 
 define("ZADD", fn(cmd_zadd), arity=-4, flags=WRITE | DENYOOM | FAST, keys=KeySpec(1, 1, 1, "RW update"),
        group="sorted-set", since="1.2.0",
-       cost="O(log(N)) for each item added, where N is the number of elements in the sorted set.",
+       cost="O(log(N)) for N members",
        args="key [NX|XX] [GT|LT] [CH] [INCR] score member [score member ...]",
        history=(("2.4.0", "Several members."), ("3.0.2", "Options `XX`, `NX`, `CH` and `INCR`."),
                 ("6.2.0", "Options `GT` and `LT`.")),
@@ -184,7 +184,7 @@ cdef Status cmd_zadd(Session* s) noexcept nogil:
 
 define("ZINCRBY", fn(cmd_zincrby), arity=4, flags=WRITE | DENYOOM | FAST,
        keys=KeySpec(1, 1, 1, "RW access update"), group="sorted-set", since="1.2.0",
-       cost="O(log(N)) where N is the number of elements in the sorted set.", args="key increment member",
+       cost="O(log(N)) for N members", args="key increment member",
        summary="Adds to the score of a member, which is new or there.")
 cdef Status cmd_zincrby(Session* s) noexcept nogil:
     cdef double score
@@ -195,8 +195,7 @@ cdef Status cmd_zincrby(Session* s) noexcept nogil:
 
 define("ZREM", fn(cmd_zrem), arity=-3, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW delete"), group="sorted-set",
        since="1.2.0",
-       cost="O(M*log(N)) with N being the number of elements in the sorted set and M the number of elements to be "
-            "removed.",
+       cost="O(M*log(N)) for N members, M of them concerned",
        args="key member [member ...]", history=(("2.4.0", "Several members."),),
        summary="Removes members from a sorted set, and the key with the last one.")
 cdef Status cmd_zrem(Session* s) noexcept nogil:
@@ -250,7 +249,7 @@ cdef Status cmd_zscore(Session* s) noexcept nogil:
 
 
 define("ZMSCORE", fn(cmd_zmscore), arity=-3, flags=READONLY | FAST, keys=KeySpec(1, 1, 1, "RO access"),
-       group="sorted-set", since="6.2.0", cost="O(N) where N is the number of members being requested.",
+       group="sorted-set", since="6.2.0", cost="O(N) for N members",
        args="key member [member ...]", summary="Returns the scores of several members.")
 cdef Status cmd_zmscore(Session* s) noexcept nogil:
     cdef double score
@@ -449,7 +448,7 @@ cdef Status reply_few(Session* s, Entry* entry, uint64_t length, uint64_t count,
 
 
 define("ZRANDMEMBER", fn(cmd_zrandmember), arity=-2, flags=READONLY, keys=KeySpec(1, 1, 1, "RO access"),
-       group="sorted-set", since="6.2.0", cost="O(N) where N is the number of members returned",
+       group="sorted-set", since="6.2.0", cost="O(N) for N members",
        args="key [count [WITHSCORES]]", tips=("nondeterministic_output",),
        summary="Returns members taken at random.")
 cdef Status cmd_zrandmember(Session* s) noexcept nogil:

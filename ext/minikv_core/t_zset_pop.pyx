@@ -130,8 +130,7 @@ cdef Status pop_from(Session* s, bint highest) noexcept nogil:
 
 define("ZPOPMIN", fn(cmd_zpopmin), arity=-2, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW access delete"),
        group="sorted-set", since="5.0.0",
-       cost="O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements "
-            "popped.",
+       cost="O(log(N)*M) for N members, M of them concerned",
        args="key [count]", summary="Removes and returns the members with the lowest scores.")
 cdef Status cmd_zpopmin(Session* s) noexcept nogil:
     return pop_from(s, False)
@@ -139,8 +138,7 @@ cdef Status cmd_zpopmin(Session* s) noexcept nogil:
 
 define("ZPOPMAX", fn(cmd_zpopmax), arity=-2, flags=WRITE | FAST, keys=KeySpec(1, 1, 1, "RW access delete"),
        group="sorted-set", since="5.0.0",
-       cost="O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements "
-            "popped.",
+       cost="O(log(N)*M) for N members, M of them concerned",
        args="key [count]", summary="Removes and returns the members with the highest scores.")
 cdef Status cmd_zpopmax(Session* s) noexcept nogil:
     return pop_from(s, True)
@@ -175,8 +173,7 @@ cdef Status parse_pop(Session* s, uint32_t at, Pop* p) noexcept nogil:
 
 define("ZMPOP", fn(cmd_zmpop), arity=-4, flags=WRITE, keys=KeyNum(1, 2, "RW access delete"), group="sorted-set",
        since="7.0.0",
-       cost="O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted "
-            "set, and M being the number of elements popped.",
+       cost="O(K) + O(M*log(N)) for K keys, N members, M of them taken",
        args="numkeys key [key ...] <MIN|MAX> [COUNT count]",
        summary="Removes and returns members with the lowest or highest scores from the first of several keys that "
                "has any.")
@@ -194,8 +191,7 @@ cdef Status cmd_zmpop(Session* s) noexcept nogil:
 
 define("BZMPOP", fn(cmd_bzmpop), arity=-5, flags=WRITE | BLOCKING, keys=KeyNum(2, 3, "RW access delete"),
        group="sorted-set", since="7.0.0",
-       cost="O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted "
-            "set, and M being the number of elements popped.",
+       cost="O(K) + O(M*log(N)) for K keys, N members, M of them taken",
        args="timeout:double numkeys key [key ...] <MIN|MAX> [COUNT count]",
        summary="Removes and returns members with the lowest or highest scores from the first of several keys that "
                "has any, waiting for one to come.")
@@ -229,7 +225,7 @@ cdef Status pop_or_wait(Session* s, bint highest) noexcept nogil:
 
 define("BZPOPMIN", fn(cmd_bzpopmin), arity=-3, flags=WRITE | FAST | BLOCKING,
        keys=KeySpec(1, -2, 1, "RW access delete"), group="sorted-set", since="5.0.0",
-       cost="O(log(N)) with N being the number of elements in the sorted set.", args="key [key ...] timeout:double",
+       cost="O(log(N)) for N members", args="key [key ...] timeout:double",
        history=(("6.0.0", "`timeout` may have a fraction."),),
        summary="Removes and returns the member with the lowest score from the first of several keys that has any, "
                "waiting for one to come.")
@@ -239,7 +235,7 @@ cdef Status cmd_bzpopmin(Session* s) noexcept nogil:
 
 define("BZPOPMAX", fn(cmd_bzpopmax), arity=-3, flags=WRITE | FAST | BLOCKING,
        keys=KeySpec(1, -2, 1, "RW access delete"), group="sorted-set", since="5.0.0",
-       cost="O(log(N)) with N being the number of elements in the sorted set.", args="key [key ...] timeout:double",
+       cost="O(log(N)) for N members", args="key [key ...] timeout:double",
        history=(("6.0.0", "`timeout` may have a fraction."),),
        summary="Removes and returns the member with the highest score from the first of several keys that has any, "
                "waiting for one to come.")

@@ -260,7 +260,7 @@ cdef Status reply_range(Session* s, RangeKind kind, Direction direction) noexcep
 
 define("ZRANGE", fn(cmd_zrange), arity=-4, flags=READONLY, keys=KeySpec(1, 1, 1, "RO access"), group="sorted-set",
        since="1.2.0",
-       cost="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.",
+       cost="O(log(N)+M) for N members, M of them concerned",
        args="key start stop [BYSCORE|BYLEX] [REV] [LIMIT offset count] [WITHSCORES]",
        history=(("6.2.0", "Options `REV`, `BYSCORE`, `BYLEX` and `LIMIT`."),),
        summary="Returns the members within a range of ranks, scores or bytes.")
@@ -270,7 +270,7 @@ cdef Status cmd_zrange(Session* s) noexcept nogil:
 
 define("ZREVRANGE", fn(cmd_zrevrange), arity=-4, flags=READONLY, keys=KeySpec(1, 1, 1, "RO access"),
        group="sorted-set", since="1.2.0",
-       cost="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements returned.",
+       cost="O(log(N)+M) for N members, M of them concerned",
        args="key start:integer stop:integer [WITHSCORES]", deprecated_since="6.2.0", replaced_by="`ZRANGE` with the `REV` argument",
        summary="Returns the members within a range of ranks counted from the highest score.")
 cdef Status cmd_zrevrange(Session* s) noexcept nogil:
@@ -279,9 +279,7 @@ cdef Status cmd_zrevrange(Session* s) noexcept nogil:
 
 define("ZRANGEBYSCORE", fn(cmd_zrangebyscore), arity=-4, flags=READONLY, keys=KeySpec(1, 1, 1, "RO access"),
        group="sorted-set", since="1.0.5",
-       cost="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being "
-            "returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it "
-            "O(log(N)).",
+       cost="O(log(N)+M) for N members, M of them concerned",
        args="key min:double max:double [WITHSCORES] [LIMIT offset count]", history=(("2.0.0", "Option `WITHSCORES`."),),
        deprecated_since="6.2.0", replaced_by="`ZRANGE` with the `BYSCORE` argument",
        summary="Returns the members within a range of scores.")
@@ -291,9 +289,7 @@ cdef Status cmd_zrangebyscore(Session* s) noexcept nogil:
 
 define("ZREVRANGEBYSCORE", fn(cmd_zrevrangebyscore), arity=-4, flags=READONLY, keys=KeySpec(1, 1, 1, "RO access"),
        group="sorted-set", since="2.2.0",
-       cost="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being "
-            "returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it "
-            "O(log(N)).",
+       cost="O(log(N)+M) for N members, M of them concerned",
        args="key max:double min:double [WITHSCORES] [LIMIT offset count]", history=(("2.1.6", "Bounds may be open."),),
        deprecated_since="6.2.0", replaced_by="`ZRANGE` with the `REV` and `BYSCORE` arguments",
        summary="Returns the members within a range of scores, the highest first.")
@@ -303,9 +299,7 @@ cdef Status cmd_zrevrangebyscore(Session* s) noexcept nogil:
 
 define("ZRANGEBYLEX", fn(cmd_zrangebylex), arity=-4, flags=READONLY, keys=KeySpec(1, 1, 1, "RO access"),
        group="sorted-set", since="2.8.9",
-       cost="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being "
-            "returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it "
-            "O(log(N)).",
+       cost="O(log(N)+M) for N members, M of them concerned",
        args="key min max [LIMIT offset count]", deprecated_since="6.2.0",
        replaced_by="`ZRANGE` with the `BYLEX` argument",
        summary="Returns the members within a range of bytes, where all scores are equal.")
@@ -315,9 +309,7 @@ cdef Status cmd_zrangebylex(Session* s) noexcept nogil:
 
 define("ZREVRANGEBYLEX", fn(cmd_zrevrangebylex), arity=-4, flags=READONLY, keys=KeySpec(1, 1, 1, "RO access"),
        group="sorted-set", since="2.8.9",
-       cost="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being "
-            "returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it "
-            "O(log(N)).",
+       cost="O(log(N)+M) for N members, M of them concerned",
        args="key max min [LIMIT offset count]", deprecated_since="6.2.0",
        replaced_by="`ZRANGE` with the `REV` and `BYLEX` arguments",
        summary="Returns the members within a range of bytes, the last first, where all scores are equal.")
@@ -327,8 +319,7 @@ cdef Status cmd_zrevrangebylex(Session* s) noexcept nogil:
 
 define("ZRANGESTORE", fn(cmd_zrangestore), arity=-5, flags=WRITE | DENYOOM,
        keys=(KeySpec(1, 1, 1, "OW update"), KeySpec(2, 2, 1, "RO access")), group="sorted-set", since="6.2.0",
-       cost="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements stored "
-            "into the destination key.",
+       cost="O(log(N)+M) for N members, M of them concerned",
        args="dst src min max [BYSCORE|BYLEX] [REV] [LIMIT offset count]",
        summary="Stores the members within a range of another sorted set.")
 cdef Status cmd_zrangestore(Session* s) noexcept nogil:
@@ -369,14 +360,14 @@ cdef Status reply_count(Session* s, RangeKind kind) noexcept nogil:
 
 
 define("ZCOUNT", fn(cmd_zcount), arity=4, flags=READONLY | FAST, keys=KeySpec(1, 1, 1, "RO access"),
-       group="sorted-set", since="2.0.0", cost="O(log(N)) with N being the number of elements in the sorted set.",
+       group="sorted-set", since="2.0.0", cost="O(log(N)) for N members",
        args="key min:double max:double", summary="Counts the members within a range of scores.")
 cdef Status cmd_zcount(Session* s) noexcept nogil:
     return reply_count(s, BY_SCORE)
 
 
 define("ZLEXCOUNT", fn(cmd_zlexcount), arity=4, flags=READONLY | FAST, keys=KeySpec(1, 1, 1, "RO access"),
-       group="sorted-set", since="2.8.9", cost="O(log(N)) with N being the number of elements in the sorted set.",
+       group="sorted-set", since="2.8.9", cost="O(log(N)) for N members",
        args="key min max", summary="Counts the members within a range of bytes, where all scores are equal.")
 cdef Status cmd_zlexcount(Session* s) noexcept nogil:
     return reply_count(s, BY_LEX)
@@ -408,8 +399,7 @@ cdef Status remove_range(Session* s, RangeKind kind, const char* event) noexcept
 
 define("ZREMRANGEBYRANK", fn(cmd_zremrangebyrank), arity=4, flags=WRITE, keys=KeySpec(1, 1, 1, "RW delete"),
        group="sorted-set", since="2.0.0",
-       cost="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by "
-            "the operation.",
+       cost="O(log(N)+M) for N members, M of them concerned",
        args="key start:integer stop:integer", summary="Removes the members within a range of ranks.")
 cdef Status cmd_zremrangebyrank(Session* s) noexcept nogil:
     return remove_range(s, BY_RANK, b"zremrangebyrank")
@@ -417,8 +407,7 @@ cdef Status cmd_zremrangebyrank(Session* s) noexcept nogil:
 
 define("ZREMRANGEBYSCORE", fn(cmd_zremrangebyscore), arity=4, flags=WRITE, keys=KeySpec(1, 1, 1, "RW delete"),
        group="sorted-set", since="1.2.0",
-       cost="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by "
-            "the operation.",
+       cost="O(log(N)+M) for N members, M of them concerned",
        args="key min:double max:double", summary="Removes the members within a range of scores.")
 cdef Status cmd_zremrangebyscore(Session* s) noexcept nogil:
     return remove_range(s, BY_SCORE, b"zremrangebyscore")
@@ -426,8 +415,7 @@ cdef Status cmd_zremrangebyscore(Session* s) noexcept nogil:
 
 define("ZREMRANGEBYLEX", fn(cmd_zremrangebylex), arity=4, flags=WRITE, keys=KeySpec(1, 1, 1, "RW delete"),
        group="sorted-set", since="2.8.9",
-       cost="O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by "
-            "the operation.",
+       cost="O(log(N)+M) for N members, M of them concerned",
        args="key min max", summary="Removes the members within a range of bytes, where all scores are equal.")
 cdef Status cmd_zremrangebylex(Session* s) noexcept nogil:
     return remove_range(s, BY_LEX, b"zremrangebylex")
