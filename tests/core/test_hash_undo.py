@@ -4,53 +4,18 @@ import random
 import time
 
 import pytest
-from minikv_core.handle import EngineHandle
-from minikv_core.undocheck import UndoCheck
-
-import minikv  # noqa: F401  (adds the commands)
-from minikv.errors import ReplyError
-
-KEYS = ("a", "b", "c")
+from undo_store import KEYS, UndoStore
 
 
-class Store:
-    """An engine with an undo log, and hashes or sets in it."""
-
-    def __init__(self, entries, read):
-        self.handle = EngineHandle(2, 1 << 30, False)
-        self.handle.configure("hash_max_listpack_entries", entries)
-        self.handle.configure("hash_max_listpack_value", 64)
-        self.handle.configure("set_max_listpack_entries", entries)
-        self.handle.configure("set_max_listpack_value", 64)
-        self.handle.configure("set_max_intset_entries", entries)
-        self.undo = UndoCheck(self.handle)
-        self.read = read
-
-    def run(self, *args):
-        try:
-            return self.handle.execute(0, 2, tuple(str(arg).encode() for arg in args))
-        except ReplyError as error:
-            return str(error)
-
-    def dump(self):
-        return [(self.run(self.read, key), self.run("OBJECT", "ENCODING", key)) for key in KEYS]
-
-    def undone(self, commands):
-        """Run commands and take them back, before a commit and at its very end; then run them."""
-        before = self.dump()
-        self.undo.snapshot()
-        for commits in (False, True):
-            for command in commands:
-                self.run(*command)
-            if commits:
-                self.undo.begin_commit()
-            self.undo.rollback()
-            self.undo.compare()
-            assert self.dump() == before
-        for command in commands:
-            self.run(*command)
-        self.undo.commit()
-        self.undo.check()
+def store_of(entries, read):
+    return UndoStore(
+        (read,),
+        hash_max_listpack_entries=entries,
+        hash_max_listpack_value=64,
+        set_max_listpack_entries=entries,
+        set_max_listpack_value=64,
+        set_max_intset_entries=entries,
+    )
 
 
 def pairs(rnd, n, spread):
@@ -101,14 +66,14 @@ def change_set(rnd):
 @pytest.mark.parametrize(("read", "change"), [("HGETALL", change_hash), ("SMEMBERS", change_set)])
 def test_sections_of_any_commands(entries, read, change):
     rnd = random.Random(entries)
-    store = Store(entries, read)
+    store = store_of(entries, read)
     for _ in range(100):
         store.undone([change(rnd) for _ in range(rnd.choice([1, 1, 1, 2, 5, 20]))])
 
 
 @pytest.mark.parametrize("entries", [8, 512])
 def test_fields_that_expire(entries):
-    store = Store(entries, "HGETALL")
+    store = store_of(entries, "HGETALL")
     words = [word for i in range(400) for word in (f"f{i}", "v")]
     store.run("HSETEX", "a", "PX", 1, "FIELDS", 400, *words)
     store.run("HSET", "a", "stays", "v")
@@ -124,7 +89,7 @@ def test_fields_that_expire(entries):
 
 @pytest.mark.parametrize("command", ["HSET", "SADD"])
 def test_a_large_one_is_freed_in_slices(command):
-    store = Store(8, "TYPE")
+    store = store_of(8, "TYPE")
     store.run(command, "a", *[f"f{i}" for i in range(18_000)])
     store.undo.commit()
     store.undone([["UNLINK", "a"]])

@@ -3,49 +3,13 @@
 import random
 
 import pytest
-from minikv_core.handle import EngineHandle
-from minikv_core.undocheck import UndoCheck
-
-import minikv  # noqa: F401  (adds the commands)
-from minikv.errors import ReplyError
+from undo_store import KEYS, UndoStore
 
 LIMITS = (-2, -1, 1, 3, 8)
-KEYS = ("a", "b", "c")
 
 
-class Store:
-    """An engine with an undo log, and lists in it."""
-
-    def __init__(self, limit):
-        self.handle = EngineHandle(2, 1 << 30, False)
-        self.handle.configure("list_max_listpack_size", limit)
-        self.undo = UndoCheck(self.handle)
-
-    def run(self, *args):
-        try:
-            return self.handle.execute(0, 2, tuple(str(arg).encode() for arg in args))
-        except ReplyError as error:
-            return str(error)
-
-    def dump(self):
-        return [(self.run("LRANGE", key, 0, -1), self.run("OBJECT", "ENCODING", key)) for key in KEYS]
-
-    def undone(self, commands):
-        """Run commands and take them back, before a commit and at its very end; then run them."""
-        before = self.dump()
-        self.undo.snapshot()
-        for commits in (False, True):
-            for command in commands:
-                self.run(*command)
-            if commits:
-                self.undo.begin_commit()
-            self.undo.rollback()
-            self.undo.compare()
-            assert self.dump() == before
-        for command in commands:
-            self.run(*command)
-        self.undo.commit()
-        self.undo.check()
+def list_store(limit):
+    return UndoStore(("LRANGE", 0, -1), list_max_listpack_size=limit)
 
 
 def command(rnd):
@@ -78,14 +42,14 @@ def command(rnd):
 @pytest.mark.parametrize("limit", LIMITS)
 def test_sections_of_any_commands(limit):
     rnd = random.Random(limit)
-    store = Store(limit)
+    store = list_store(limit)
     for _ in range(150):
         store.undone([command(rnd) for _ in range(rnd.choice([1, 1, 1, 2, 5, 20]))])
 
 
 @pytest.mark.parametrize("limit", LIMITS)
 def test_a_long_list_is_freed_in_slices(limit):
-    store = Store(limit)
+    store = list_store(limit)
     store.run("RPUSH", "a", *range(9000))
     store.undo.commit()
     store.undone([["UNLINK", "a"]])

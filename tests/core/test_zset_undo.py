@@ -3,51 +3,11 @@
 import random
 
 import pytest
-from minikv_core.handle import EngineHandle
-from minikv_core.undocheck import UndoCheck
-
-import minikv  # noqa: F401  (adds the commands)
-from minikv.errors import ReplyError
-
-KEYS = ("a", "b", "c")
+from undo_store import KEYS, UndoStore
 
 
-class Store:
-    """An engine with an undo log, and sorted sets in it."""
-
-    def __init__(self, entries):
-        self.handle = EngineHandle(2, 1 << 30, False)
-        self.handle.configure("zset_max_listpack_entries", entries)
-        self.undo = UndoCheck(self.handle)
-
-    def run(self, *args):
-        try:
-            return self.handle.execute(0, 2, tuple(str(arg).encode() for arg in args))
-        except ReplyError as error:
-            return str(error)
-
-    def dump(self):
-        return [
-            (self.run("ZRANGE", key, 0, -1, "WITHSCORES"), self.run("OBJECT", "ENCODING", key))
-            for key in KEYS
-        ]
-
-    def undone(self, commands):
-        """Run commands and take them back, before a commit and at its very end; then run them."""
-        before = self.dump()
-        self.undo.snapshot()
-        for commits in (False, True):
-            for command in commands:
-                self.run(*command)
-            if commits:
-                self.undo.begin_commit()
-            self.undo.rollback()
-            self.undo.compare()
-            assert self.dump() == before
-        for command in commands:
-            self.run(*command)
-        self.undo.commit()
-        self.undo.check()
+def zset_store(entries):
+    return UndoStore(("ZRANGE", 0, -1, "WITHSCORES"), zset_max_listpack_entries=entries)
 
 
 def pairs(rnd, n, spread):
@@ -84,13 +44,13 @@ def command(rnd):
 @pytest.mark.parametrize("entries", [0, 8, 128])
 def test_sections_of_any_commands(entries):
     rnd = random.Random(entries)
-    store = Store(entries)
+    store = zset_store(entries)
     for _ in range(120):
         store.undone([command(rnd) for _ in range(rnd.choice([1, 1, 1, 2, 5, 20]))])
 
 
 def test_a_large_set_is_freed_in_slices():
-    store = Store(8)
+    store = zset_store(8)
     store.run("ZADD", "a", *[word for i in range(9000) for word in (i * 7919 % 9000, i)])
     store.undo.commit()
     store.undone([["UNLINK", "a"]])
