@@ -238,6 +238,7 @@ def test_the_end_reaches_every_thread(spawn, serve, connect, model, end):
 def test_the_port_changes_while_all_threads_serve(serve, connect, model):
     server = serve(io=model)
     clients = [connect(server.port) for _ in range(5)]
+    assert {client.cmd("PING") for client in clients} == {b"PONG"}  # all are accepted
     before = server.port
     for client in clients:
         with socket.create_server(("127.0.0.1", 0)) as other:
