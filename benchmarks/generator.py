@@ -19,12 +19,11 @@ PERCENTILE = re.compile(r"^([\d.]+)% <= ([\d.]+) milliseconds", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Load:
-    """One run of redis-benchmark: on one of its built-in tests, or with a command."""
+    """One run of redis-benchmark on one of its tests."""
 
-    test: str  # ping_mbulk, set, get, incr, mset, ...; empty if there is a command
+    test: str  # ping_mbulk, set, get, incr, mset, ...
     pipeline: int
     requests: int
-    command: tuple[str, ...] = ()
     keyspace: int = 100_000  # keys are drawn at random below this number
     value_bytes: int = 3
     clients: int = 50
@@ -96,18 +95,17 @@ def run(port: int, load: Load) -> LoadReport:
         "-c": load.clients,
         "-r": load.keyspace,
         "-d": load.value_bytes,
+        "-t": load.test,
         "--precision": 3,
     }
     command = [binary, *(str(word) for pair in options.items() for word in pair)]
-    command += load.command or ("-t", load.test)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with machine.pinned(CORE):
         answer = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if answer.returncode:
         raise MeasurementError(
-            f"redis-benchmark {load.test or load.command[0]}: "
-            f"{(answer.stderr or answer.stdout).strip()[-200:]}"
+            f"redis-benchmark {load.test}: {(answer.stderr or answer.stdout).strip()[-200:]}"
         )
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return parse_report(answer.stdout, cpu)

@@ -36,7 +36,7 @@ cdef enum:
     DIGITS = 12                 # of a key's number
     MAX_TEMPLATES = 16
     MAX_TEXT = 512              # of a request, a reply, or an error line
-    MAX_HOLES = 2               # places for the key's number in a text
+    MAX_HOLES = 2               # places for a number in a text
 
 cdef enum Stage:
     CLOSED                      # not opened yet, or given up
@@ -46,8 +46,9 @@ cdef enum Stage:
 
 cdef struct Text:
     char bytes[MAX_TEXT]
-    int  length
+    int  length                 # of a reply 0 = any but an error is right
     int  holes[MAX_HOLES]       # offsets
+    bint is_random[MAX_HOLES]   # whether a number of its own goes there, and not the key's
     int  hole_count
 
 cdef struct Template:
@@ -61,6 +62,8 @@ cdef struct Conn:
     bint      is_slow
     bint      greeted           # has answered its first request, which is not measured
     int       owed              # replies outstanding
+    int64_t   elements          # of a reply that may be any: what is still to come of it ...
+    int64_t   rest              # ... and the bytes of the string that has begun
     int       batch             # requests of the batch under way
     uint32_t* keys              # [pipeline] of the batch
     uint8_t*  kinds             # [pipeline] templates of the batch

@@ -18,37 +18,94 @@ cdef inline uint64_t draw(Load* g) noexcept nogil:
     g.random ^= g.random << 17
     return g.random
 
+cdef inline uint32_t draw_key(Load* g) noexcept nogil:
+    return <uint32_t>(draw(g) >> 16) % g.key_count
+
 cdef void complain(Load* g, const char* text, size_t length) noexcept nogil:
     if g.complaint[0] == 0:
         memcpy(g.complaint, text, min(length, <size_t>MAX_TEXT - 1))
 
 # ---------------------------------------------------------------- texts
 
-cdef int write_text(char* target, const Text* text, uint32_t key) noexcept nogil:
+cdef int write_text(Load* g, char* target, const Text* text, uint32_t key) noexcept nogil:
     cdef int i, digit
     cdef uint32_t rest
     memcpy(target, text.bytes, <size_t>text.length)
     for i in range(text.hole_count):
-        rest = key
+        rest = draw_key(g) if text.is_random[i] else key
         for digit in range(DIGITS - 1, -1, -1):
             target[text.holes[i] + digit] = <char>(c'0' + <int>(rest % 10))
             rest //= 10
     return text.length
 
+cdef void count_right(Load* g, Conn* c) noexcept nogil:
+    if c.is_slow:
+        g.tally.slow_requests += c.greeted
+    elif c.greeted:
+        g.tally.requests += 1
+        count_value(g.latencies, <uint64_t>(now_ns() - c.start_ns), 1)
+
+cdef int64_t count_of(const char* p) noexcept nogil:
+    """The number behind the first byte of a line."""
+    cdef bint negative = p[1] == c'-'
+    cdef int64_t n = 0
+    p += 2 if negative else 1
+    while c'0' <= p[0] <= c'9' and n < 1000000000:
+        n = n * 10 + (p[0] - c'0')
+        p += 1
+    return -n if negative else n
+
+cdef int skip_reply(Conn* c, const char* got, int length) noexcept nogil:
+    """Read on in a reply that may be any; the bytes used, -1 = it is none. It has come when c.elements is 0."""
+    cdef const char* p = got
+    cdef const char* end = got + length
+    cdef const char* line
+    cdef int64_t n
+    while c.elements:
+        if c.rest:
+            n = min(c.rest, <int64_t>(end - p))
+            p += n
+            c.rest -= n
+            if c.rest:
+                break
+            c.elements -= 1
+            continue
+        line = <const char*>memchr(p, c'\n', <size_t>(end - p))
+        if line == NULL:
+            break
+        n = count_of(p)
+        if p[0] == c'$':
+            if n >= 0:
+                c.rest = n + 2
+            else:
+                c.elements -= 1
+        elif p[0] == c'*':
+            c.elements += max(n, <int64_t>0) - 1
+        elif p[0] == c':' or p[0] == c'+' or p[0] == c'-':
+            c.elements -= 1
+        else:
+            return -1
+        p = line + 1
+    return <int>(p - got)
+
 cdef int check_reply(Load* g, Conn* c, const char* got, int length) noexcept nogil:
     """Compare with what the oldest request is owed; the bytes used, 0 = more are needed, -1 = out of step."""
     cdef char expected[MAX_TEXT]
     cdef int i = c.batch - c.owed, n
+    cdef const Text* reply = &g.templates[c.kinds[i]].reply
     cdef const char* end
-    n = write_text(expected, &g.templates[c.kinds[i]].reply, c.keys[i])
-    if memcmp(got, expected, <size_t>min(n, length)) == 0:
+    if c.elements or (reply.length == 0 and got[0] != c'-'):
+        if c.elements == 0:
+            c.elements = 1
+        n = skip_reply(c, got, length)
+        if n >= 0 and c.elements == 0:
+            count_right(g, c)
+        return n
+    n = write_text(g, expected, reply, c.keys[i])
+    if n and memcmp(got, expected, <size_t>min(n, length)) == 0:
         if length < n:
             return 0
-        if c.is_slow:
-            g.tally.slow_requests += c.greeted
-        elif c.greeted:
-            g.tally.requests += 1
-            count_value(g.latencies, <uint64_t>(now_ns() - c.start_ns), 1)
+        count_right(g, c)
         return n
     end = <const char*>memchr(got, c'\n', <size_t>length)
     if end == NULL:
@@ -82,6 +139,7 @@ cdef void end_conn(Load* g, Conn* c) noexcept nogil:
     c.fd = -1
     c.stage = CLOSED
     c.kept_length = 0
+    c.elements = c.rest = 0
 
 cdef void give_up(Load* g, Conn* c, uint64_t* counter, const char* why) noexcept nogil:
     """Count and end a connection; with churn, another takes its place at the next turn."""
@@ -151,8 +209,8 @@ cdef void fill_batch(Load* g, Conn* c, int count) noexcept nogil:
             while kind < g.template_count - 1 and point >= g.templates[kind].share:
                 kind += 1
         c.kinds[i] = <uint8_t>kind
-        c.keys[i] = <uint32_t>(draw(g) >> 16) % g.key_count
-        c.out_length += write_text(c.out + c.out_length, &g.templates[kind].request, c.keys[i])
+        c.keys[i] = draw_key(g)
+        c.out_length += write_text(g, c.out + c.out_length, &g.templates[kind].request, c.keys[i])
 
 cdef void send_batch(Load* g, Conn* c, int most) noexcept nogil:
     """Let a free connection ask, if requests are left."""
@@ -200,7 +258,7 @@ cdef void receive(Load* g, Conn* c) noexcept nogil:
             break
         start += used
         length -= used
-        c.owed -= 1
+        c.owed -= c.elements == 0
     if length >= MAX_TEXT or (length and c.owed == 0):      # nothing that was asked for
         complain(g, start, <size_t>length)
         give_up(g, c, &g.tally.wrong, b"")

@@ -7,7 +7,7 @@ class LoadGenerator:
     def __init__(
         self,
         port: int,
-        templates: Sequence[tuple[bytes, bytes, float]],
+        templates: Sequence[tuple[bytes, bytes | None, float]],
         *,
         connections: int = 1,
         pipeline: int = 1,

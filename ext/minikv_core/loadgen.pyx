@@ -1,4 +1,4 @@
-"""A load generator: many connections from one thread, every reply checked byte for byte.
+"""A load generator: many connections from one thread, every reply checked byte for byte, or at least whole.
 
 A connection sends a batch of requests, waits for all replies, and sends the next batch (a closed loop).
 Variants: a connection for each request (churn), a request per interval (paced), and slow connections beside
@@ -13,6 +13,7 @@ from minikv_core.loadconn cimport *
 from minikv_core.sockets cimport AF_INET, EPOLL_CLOEXEC, close, epoll_create1, epoll_event, epoll_wait, errno
 
 import os
+import re
 import time
 
 cdef enum:
@@ -97,21 +98,23 @@ cdef bint work_on(Load* g, int64_t end) noexcept nogil:
     return now < end
 
 cdef void set_text(Text* text, bytes source) except *:
-    cdef int at = source.find(b"#" * DIGITS)
     if len(source) > MAX_TEXT:
         raise ValueError(f"longer than {MAX_TEXT} bytes: {source!r}")
     memcpy(text.bytes, <const char*>source, <size_t>len(source))
     text.length = <int>len(source)
-    while at >= 0 and text.hole_count < MAX_HOLES:
-        text.holes[text.hole_count] = at
+    for hole in re.finditer(b"(#{%d})|[?]{%d}" % (DIGITS, DIGITS), source):
+        if text.hole_count == MAX_HOLES:
+            raise ValueError(f"more than {MAX_HOLES} numbers: {source!r}")
+        text.holes[text.hole_count] = hole.start()
+        text.is_random[text.hole_count] = hole[1] is None
         text.hole_count += 1
-        at = source.find(b"#" * DIGITS, at + DIGITS)
 
 
 cdef class LoadGenerator:
     """Load on a server at 127.0.0.1.
 
-    templates    (request, reply, weight) in bytes, bytes, float; twelve # in a text stand for the key's number
+    templates    (request, reply, weight) in bytes, bytes, float; twelve # in a text stand for the key's number,
+                 twelve ? in a request for another one; reply None: any is right that RESP2 has, but an error
     connections  under load
     slow         more connections, which send a byte of their requests every `drip_ms`
     churn        a new connection for each request
@@ -135,7 +138,7 @@ cdef class LoadGenerator:
             raise ValueError("no such load")
         for request, reply, weight in [(b"*1\r\n$4\r\nPING\r\n", b"+PONG\r\n", 0.0), *templates]:
             set_text(&g.templates[g.template_count].request, request)
-            set_text(&g.templates[g.template_count].reply, reply)
+            set_text(&g.templates[g.template_count].reply, reply or b"")
             share += weight / weights
             g.templates[g.template_count].share = share
             g.template_count += 1

@@ -153,7 +153,8 @@ def test_a_reply_too_many_is_wrong():
     assert done["wrong"] == 1
 
 
-def test_replies_in_pieces():
+@pytest.mark.parametrize("asked", [ASKED, [(GET, None, 1.0)]])
+def test_replies_in_pieces(asked):
     """A server that sends each byte by itself."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -168,9 +169,57 @@ def test_replies_in_pieces():
 
         thread = threading.Thread(target=serve)
         thread.start()
-        _, done, _ = report_of(listener.getsockname()[1], LIMIT, requests=3)
+        _, done, _ = report_of(listener.getsockname()[1], LIMIT, asked=asked, requests=3)
         thread.join(LIMIT)
     assert done["requests"] == 3
+
+
+ANY = [(GET, None, 1.0)]
+ANYTHING = (
+    b"+OK\r\n",
+    b":-12\r\n",
+    b"$-1\r\n",
+    b"*-1\r\n",
+    b"*0\r\n",
+    b"$0\r\n\r\n",
+    b"$4\r\n\r\n\r\n\r\n",
+    b"*3\r\n$1\r\na\r\n*2\r\n:1\r\n-ERR inside\r\n*1\r\n$-1\r\n",
+    b"$70000\r\n" + b"x" * 70000 + b"\r\n",
+)
+
+
+@pytest.mark.parametrize("reply", ANYTHING, ids=lambda reply: repr(reply[:12]))
+def test_any_reply_is_right_when_it_may_be_any(reply):
+    with Script(lambda request: reply) as script:
+        _, done, load = report_of(script.port, LIMIT, asked=ANY, requests=60, connections=3, pipeline=4)
+    assert done["requests"] == load.latencies.total == len(script.requests) == 60
+    assert done["wrong"] == done["errors"] == done["unanswered"] == 0
+
+
+@pytest.mark.parametrize(
+    ("reply", "counter", "count"),
+    [(b"-ERR no\r\n", "errors", 5), (b"what\r\n", "wrong", 1), (b":1\r\n:2\r\n", "wrong", 1)],
+)
+def test_what_is_not_one_reply_is_none_that_may_be_any(reply, counter, count):
+    with Script(lambda request: reply) as script:
+        _, done, _ = report_of(script.port, 0.2, asked=ANY, requests=5)
+    assert done[counter] == count
+
+
+def test_numbers_of_their_own():
+    words = b"?" * 12, b"#" * 12
+    asked = [(b"*2\r\n$12\r\n%b\r\n$12\r\n%b\r\n" % words, b"$12\r\n############\r\n", 1.0)]
+    with Script(echo) as script:
+        _, done, _ = report_of(script.port, LIMIT, asked=asked, requests=100, keys=1000)
+    first = [request[10:22] for request in script.requests]
+    assert done["requests"] == 100
+    assert all(int(number) < 1000 for number in first)
+    assert sum(number == key_of(request) for number, request in zip(first, script.requests, strict=True)) < 10
+
+
+def test_too_many_numbers():
+    with pytest.raises(ValueError, match="more than 2 numbers"):
+        LoadGenerator(1, [(GET + GET + GET, None, 1.0)])
 
 
 def test_a_connection_without_an_answer_is_told():
