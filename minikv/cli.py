@@ -102,8 +102,12 @@ def _run(settings: Settings) -> int:
         log.warning("%s does nothing yet: %s", name, reason)
     fit_maxclients(settings)
 
-    from minikv.server import Server  # loads the engine, which --help and a bad setting need not wait for
+    # These load the engine, which --help and a bad setting need not wait for.
+    from minikv_core.handle import keep_heap
 
+    from minikv.server import Server
+
+    keep_heap()
     server = Server(settings=settings)
     with process_file(settings):
         log.notice("Server initialized")

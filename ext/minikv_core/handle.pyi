@@ -3,6 +3,8 @@ from typing import Any
 
 from minikv_core.pycommand import SessionView
 
+def keep_heap() -> None: ...
+
 class EngineHandle:
     owner: Any  # Server or Store
     is_open: bool

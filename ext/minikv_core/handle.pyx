@@ -35,9 +35,30 @@ from minikv_core.worker cimport engine_rest, worker_close, worker_open
 from minikv.errors import ReplyError
 from minikv_core.decode import decode
 
+cdef extern from *:
+    """
+    #include <stdlib.h>
+    #ifdef __GLIBC__
+    #include <malloc.h>
+    #define minikv_keep_heap(spare, step) (mallopt(M_TRIM_THRESHOLD, spare), mallopt(M_TOP_PAD, step))
+    #else
+    #define minikv_keep_heap(spare, step) ((void)0)
+    #endif
+    """
+    void minikv_keep_heap(int spare, int step)
+
 cdef enum:
+    HEAP_SPARE = 4 << 20            # bytes that malloc keeps at the end of its heap when they are freed ...
+    HEAP_STEP = 1 << 20             # ... and by which it grows
     REPLY_PEAK_MS = 5000
     UNDO_RESERVE = 1 << 30          # bytes of old contents that one section of a shared store may need
+
+def keep_heap():
+    """Keep some freed memory in this process: else the queue of each long reply is fetched from the system anew.
+
+    It is for a process that is a server and nothing else.
+    """
+    minikv_keep_heap(HEAP_SPARE, HEAP_STEP)
 
 # ---------------------------------------------------------------- making and ending
 

@@ -9,6 +9,7 @@ lock, always see a complete one. Rows and old look-ups are never freed: a progra
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
 from minikv_core.engine cimport (
     ADMIN, BLOCKING, FAST, PUBSUB, READONLY, WRITE, MOVABLE_KEYS,
     Command, CommandFn,
@@ -245,7 +246,7 @@ cdef object add_row(object spec, object function=None):
         commands[commands_used] = c
         commands_used += 1
     if spec.parent is None:
-        rebuild_lookup()
+        put_in_lookup(c)
     return spec
 
 
@@ -257,16 +258,33 @@ cdef void set_python_runner(CommandFn runner) noexcept:
     python_runner = runner
 
 
+cdef inline uint64_t place_of(const Lookup* t, const Command* c) noexcept nogil:
+    return (c.word_lower & FOLD) * t.multiplier >> t.shift
+
+
+cdef int put_in_lookup(Command* c) except -1:
+    """Enter a command, or put it in place of the one of its name; others may be reading."""
+    cdef Lookup* t = table_in_use
+    cdef uint64_t place
+    if t != NULL:
+        place = place_of(t, c)
+        if t.places[place] == NULL or t.places[place].id == c.id:
+            t.places[place] = c
+            return 0
+    return rebuild_lookup()
+
+
 cdef int rebuild_lookup() except -1:
     """Find a multiplier under which no two names share a place, and swap the new look-up in."""
     global table_in_use
     cdef Lookup* t = <Lookup*>malloc(sizeof(Lookup))
     cdef uint32_t i, tries = 0
-    cdef uint64_t place, m = <uint64_t>0x9E3779B97F4A7C15
+    cdef uint64_t place
     cdef bint clash
     if t == NULL:
         raise MemoryError
-    t.shift = 64 - 11
+    t.multiplier = 0x9E3779B97F4A7C15 if table_in_use == NULL else next_multiplier(table_in_use.multiplier)
+    t.shift = 64 - 13
     t.places = NULL
     while True:
         if tries % 2000 == 0 and tries:
@@ -277,22 +295,20 @@ cdef int rebuild_lookup() except -1:
             t.places = <Command**>malloc(sizeof(Command*) << (64 - t.shift))
             if t.places == NULL:
                 raise MemoryError
-        for i in range(<uint32_t>1 << (64 - t.shift)):
-            t.places[i] = NULL
+        memset(t.places, 0, sizeof(Command*) << (64 - t.shift))
         clash = False
         for i in range(commands_used):
             if commands[i].parent != NULL:
                 continue
-            place = (commands[i].word_lower & FOLD) * m >> t.shift
+            place = place_of(t, commands[i])
             if t.places[place] != NULL:
                 clash = True
                 break
             t.places[place] = commands[i]
         if not clash:
             break
-        m = next_multiplier(m)
+        t.multiplier = next_multiplier(t.multiplier)
         tries += 1
-    t.multiplier = m
     table_in_use = t
     return 0
 

@@ -19,7 +19,7 @@ from minikv_core.engine cimport *
 from minikv_core.eviction cimport evict_if_needed
 from minikv_core.hash cimport hash_bytes
 from minikv_core.keyspace cimport note_latency
-from minikv_core.memory cimport clz64, likely, unlikely
+from minikv_core.memory cimport clz64, likely, same_bytes, unlikely
 from minikv_core.output cimport (
     SCRATCH_BYTES, SCRATCH_LEAST, OutMark, OutNode, Output, output_attach, output_detach, output_free,
     output_init, output_mark, output_move, output_pending, output_put, output_rollback,
@@ -425,8 +425,10 @@ cdef void prepare_batch(Session* s, Batch* batch) noexcept nogil:
     cdef Engine* e = s.engine
     cdef Request* r
     cdef Slice* argv
+    cdef Slice* key
+    cdef Slice* last_key = NULL
     cdef Command* c = NULL
-    cdef uint64_t word = 0, last_word = 0
+    cdef uint64_t word = 0, last_word = 0, hash = 0
     cdef uint32_t i, last_len = 0       # of the name before, if it says all about the command
     for i in range(batch.count):
         r = &batch.requests[i]
@@ -437,15 +439,21 @@ cdef void prepare_batch(Session* s, Batch* batch) noexcept nogil:
             last_word = word
             last_len = argv.len if c != NULL and c.children == NULL and c.parent == NULL and argv.len <= 8 else 0
         r.command = c
-        if c != NULL and c.first_key > 0 and r.argc > <uint32_t>c.first_key:
-            r.hash = hash_bytes(&e.arena.head.seed, argv[c.first_key].ptr, argv[c.first_key].len)
-            table_prefetch_bucket(&e.arena, &s.db.keys, r.hash)
-        else:
-            r.hash = 0
+        r.hash = 0
+        if c == NULL or c.first_key <= 0 or r.argc <= <uint32_t>c.first_key:
+            continue
+        key = &argv[c.first_key]
+        if last_key == NULL or key.len != last_key.len or not same_bytes(key.ptr, last_key.ptr, key.len):
+            hash = hash_bytes(&e.arena.head.seed, key.ptr, key.len)
+            table_prefetch_bucket(&e.arena, &s.db.keys, hash)
+            last_key = key
+        r.hash = hash
     if batch.count > 1:
+        hash = 0
         for i in range(batch.count):
-            if batch.requests[i].hash:
-                table_prefetch_entry(&e.arena, &s.db.keys, batch.requests[i].hash)
+            if batch.requests[i].hash and batch.requests[i].hash != hash:
+                hash = batch.requests[i].hash
+                table_prefetch_entry(&e.arena, &s.db.keys, hash)
 
 cdef void free_blocks(Session* s) noexcept nogil:
     """Free the large arguments that the command has not taken over."""
