@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard ext/minikv_core/*.pyx ext/minikv_core/*.pxd) setup.py pyproject.toml
 ASAN_TREE := build/asan
+# Tests wait more than they work: three processes for two cores.
+PYTEST := -m pytest -q -n $(shell $(PYTHON) -c "import os; print(max(1, len(os.sched_getaffinity(0)) * 3 // 2))")
 INSTALL := MINIKV_COMPILED=1 $(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --editable
 
 .PHONY: help build run test lint asan bench compare packaging docs sdist clean
@@ -25,7 +27,7 @@ run: build
 	$(BIN)/minikv
 
 test: $(VENV)/test-extras
-	$(BIN)/python -m pytest -q
+	$(BIN)/python $(PYTEST)
 
 build: $(VENV)/built
 
@@ -63,7 +65,7 @@ asan: $(VENV)/test-extras
 	cd $(ASAN_TREE) && PYTHONPATH=.:ext PYTHONMALLOC=malloc \
 		LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-		../../$(BIN)/python -m pytest -q -p no:cacheprovider --ignore-glob='*undo*' \
+		../../$(BIN)/python $(PYTEST) -p no:cacheprovider --ignore-glob='*undo*' \
 		tests/core tests/wire tests/commands tests/test_server.py tests/test_store.py tests/test_user_command.py \
 		tests/io/test_breaking.py tests/io/test_slow_peers.py tests/io/test_uring.py
 
@@ -80,7 +82,7 @@ $(VENV)/bench-extras: $(VENV)/built
 
 # A source distribution, a wheel out of it, an installation in a new environment.
 packaging: $(VENV)/test-extras
-	$(BIN)/python -m pytest -q -m packaging
+	$(BIN)/python $(PYTEST) -m packaging
 
 docs: $(VENV)/built
 	$(BIN)/python -m minikv.setting_docs > docs/settings.md

@@ -116,7 +116,7 @@ def replied(client):
         (ValueError("bad"), b"-ERR ValueError: bad\r\n", None),
         (KeyError("k"), b"-ERR KeyError: 'k'\r\n", None),
     ],
-    ids=repr,
+    ids=lambda value: repr(value).partition(" object at ")[0],
 )  # fmt: skip
 def test_shapes(replied, protocol, value, in_2, in_3):
     assert replied(value) == (in_2 if protocol == 2 or in_3 is None else in_3)

@@ -38,7 +38,8 @@ READY = "print(flush=True); input()\n"
 
 def test_cpu_of_ended_threads_counts() -> None:
     code = f"import threading\ndef burn():\n {BURN.format(seconds=0.2).replace(chr(10), chr(10) + ' ')}\n"
-    code += "t = threading.Thread(target=burn); t.start(); t.join()\n" + READY
+    code += "t = threading.Thread(target=burn); t.start(); t.join()\n"
+    code += "import os\nwhile len(os.listdir('/proc/self/task')) > 1: pass\n" + READY  # it ends behind join()
     with session(code) as child:
         assert processes.cpu_seconds(child.pid) >= 0.2
         assert processes.usage(child.pid).threads == 1
