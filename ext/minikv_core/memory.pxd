@@ -64,14 +64,16 @@ cdef inline void store_u64(void* p, uint64_t v) noexcept nogil:
     memcpy(p, &v, 8)
 
 cdef inline bint same_bytes(const char* p, const char* q, size_t n) noexcept nogil:
-    """memcmp(p, q, n) == 0, without a call: made for keys, which are short."""
+    """memcmp(p, q, n) == 0, without a call: made for keys, which are short and differ at their ends."""
     cdef size_t i = 0
     if n >= 8:
-        while i + 8 <= n:
+        if load_u64(p + n - 8) != load_u64(q + n - 8):
+            return False
+        while i + 8 < n:
             if load_u64(p + i) != load_u64(q + i):
                 return False
             i += 8
-        return load_u64(p + n - 8) == load_u64(q + n - 8)
+        return True
     if n >= 4:
         return load_u32(p) == load_u32(q) and load_u32(p + n - 4) == load_u32(q + n - 4)
     while i < n:

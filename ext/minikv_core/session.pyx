@@ -525,21 +525,25 @@ cdef void update_slow_ticks(Engine* e) noexcept nogil:
     else:
         e.slow_ticks = UINT64_MAX
 
+cdef void set_request(Session* s, Slice* argv, uint32_t argc) noexcept nogil:
+    """Make it the request that runs next."""
+    cdef Command* c = find_command(argv, argc)
+    s.argv = argv
+    s.argc = argc
+    s.command = c
+    s.hash = 0
+    if c != NULL and c.first_key > 0 and argc > <uint32_t>c.first_key:
+        s.hash = hash_bytes(&s.engine.arena.head.seed, argv[c.first_key].ptr, argv[c.first_key].len)
+
 cdef void session_run(Session* s, Slice* argv, uint32_t argc) noexcept nogil:
     cdef Engine* e = s.engine
     cdef Slice* outer_argv = s.argv
     cdef uint32_t outer_argc = s.argc
     cdef Command* outer_command = s.command
     cdef uint64_t outer_hash = s.hash
-    cdef Command* c = find_command(argv, argc)
     cdef OutMark mark
     cdef uint32_t mute
-    s.argv = argv
-    s.argc = argc
-    s.command = c
-    s.hash = 0
-    if c != NULL and c.first_key > 0 and argc > <uint32_t>c.first_key:
-        s.hash = hash_bytes(&e.arena.head.seed, argv[c.first_key].ptr, argv[c.first_key].len)
+    set_request(s, argv, argc)
     if s.flags & IN_EXEC:
         mute = s.gate & (REPLY_OFF | REPLY_SKIP)
         if mute:
@@ -561,17 +565,11 @@ cdef void session_run(Session* s, Slice* argv, uint32_t argc) noexcept nogil:
     s.hash = outer_hash
 
 cdef Status session_retry(Session* s, Slice* argv, uint32_t argc) noexcept nogil:
-    cdef Engine* e = s.engine
     cdef Status status
-    s.argv = argv
-    s.argc = argc
-    s.command = find_command(argv, argc)
-    s.hash = 0
-    if s.command.first_key > 0:
-        s.hash = hash_bytes(&e.arena.head.seed, argv[s.command.first_key].ptr, argv[s.command.first_key].len)
+    set_request(s, argv, argc)
     status = call(s)
     if s.gate & TRACKING:
-        e.track_read(s)
+        s.engine.track_read(s)
     return status
 
 cdef bint run_gated(Session* s) noexcept nogil:
