@@ -6,12 +6,14 @@ import gc
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
-from connections import Connection
+from connections import Connection, until
 
 import minikv
 from minikv import SettingError, StartError
@@ -32,6 +34,20 @@ def ping(path):
         return client.recv(100)
 
 
+def peer_of(fd):
+    """Address and port of the other end, if the descriptor is a connection over IPv4."""
+    with contextlib.suppress(OSError):
+        if stat.S_ISSOCK(os.fstat(fd).st_mode):
+            with socket.socket(fileno=os.dup(fd)) as connection:
+                if connection.family == socket.AF_INET:
+                    return "{}:{}".format(*connection.getpeername())
+
+
+def figure(client, name):
+    """A number in INFO."""
+    return int(client.cmd("INFO", "everything").partition(b"\r\n%b:" % name)[2].partition(b"\r\n")[0])
+
+
 # ---------------------------------------------------------------- starting and ending
 
 
@@ -43,6 +59,22 @@ def test_serves_while_the_context_lasts():
             assert client.cmd("GET", "k") == b"v"
     assert refuses(server.port)
     assert not [t for t in threading.enumerate() if t.name == f"minikv:{server.port}"]
+
+
+@pytest.mark.parametrize("model", ["epoll", "epoll-et", "poll", "select", "reactors"])
+def test_a_closed_connection_of_which_a_copy_is_left(model):
+    """As a process has that is being forked meanwhile: nothing must be heard of that connection any more."""
+    with minikv.Server(port=0, io=model) as server, Connection(server.port) as other:
+        with Connection(server.port) as client:
+            assert client.cmd("PING") == b"PONG"
+            copy = os.dup(
+                next(fd for fd in map(int, os.listdir("/proc/self/fd")) if peer_of(fd) == client.address)
+            )
+        with contextlib.closing(socket.socket(fileno=copy)):
+            until(lambda: figure(other, b"connected_clients") == 1)
+            before = figure(other, b"eventloop_cycles")
+            time.sleep(0.1)
+            assert figure(other, b"eventloop_cycles") - before < 50
 
 
 def test_ends_when_the_block_raises():

@@ -38,7 +38,7 @@ cdef bint watch_edge(Loop* p, int fd, uint32_t before, uint32_t events, void* da
 cdef int wait(Loop* p, int timeout_ms) noexcept nogil:
     return epoll_wait(epoll_of(p), p.events, EVENTS, timeout_ms)
 
-cdef Poller level = Poller(b"epoll", False, 0, open_epoll, close_epoll, change, NULL, wait)
-cdef Poller edge = Poller(b"epoll-et", True, 0, open_epoll, close_epoll, watch_edge, NULL, wait)
+cdef Poller level = Poller(b"epoll", False, 0, open_epoll, close_epoll, change, wait)
+cdef Poller edge = Poller(b"epoll-et", True, 0, open_epoll, close_epoll, watch_edge, wait)
 poller_add(&level)
 poller_add(&edge)

@@ -4,7 +4,7 @@ both sides go through all of it, however few are ready."""
 from libc.stdint cimport uint32_t
 from minikv_core.reactor cimport EVENTS, Loop, Poller, poller_add
 from minikv_core.sockets cimport poll
-from minikv_core.watched cimport Watched, watched_close, watched_forget, watched_open, watched_watch
+from minikv_core.watched cimport Watched, watched_close, watched_open, watched_watch
 
 cdef int wait(Loop* p, int timeout_ms) noexcept nogil:
     cdef Watched* w = <Watched*>p.state
@@ -22,5 +22,5 @@ cdef int wait(Loop* p, int timeout_ms) noexcept nogil:
                 w.next = i + 1
     return n
 
-cdef Poller poller = Poller(b"poll", False, 0, watched_open, watched_close, watched_watch, watched_forget, wait)
+cdef Poller poller = Poller(b"poll", False, 0, watched_open, watched_close, watched_watch, wait)
 poller_add(&poller)

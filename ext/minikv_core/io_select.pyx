@@ -5,7 +5,7 @@
 from libc.stdint cimport uint32_t
 from minikv_core.reactor cimport EVENTS, Loop, Poller, poller_add
 from minikv_core.sockets cimport EPOLLIN, EPOLLOUT
-from minikv_core.watched cimport Watched, watched_close, watched_forget, watched_open, watched_watch
+from minikv_core.watched cimport Watched, watched_close, watched_open, watched_watch
 
 cdef extern from "sys/select.h" nogil:
     ctypedef struct fd_set:
@@ -55,5 +55,5 @@ cdef int wait(Loop* p, int timeout_ms) noexcept nogil:
                 break
     return n
 
-cdef Poller poller = Poller(b"select", False, FD_SETSIZE, watched_open, watched_close, watch, watched_forget, wait)
+cdef Poller poller = Poller(b"select", False, FD_SETSIZE, watched_open, watched_close, watch, wait)
 poller_add(&poller)

@@ -20,9 +20,9 @@ cdef struct Poller:
     int  limit                  # descriptors from this on can't be watched; 0 = all can
     bint (*open)(Loop* p) noexcept nogil        # False = errno says why
     void (*close)(Loop* p) noexcept nogil
-    # Change what a descriptor is watched for, from `before` to `events`; 0 = nothing. False = it can't be watched.
+    # Change what a descriptor is watched for, from `before` to `events`; 0 = nothing, before it is closed too.
+    # False = it can't be watched.
     bint (*watch)(Loop* p, int fd, uint32_t before, uint32_t events, void* data) noexcept nogil
-    void (*forget)(Loop* p, int fd) noexcept nogil      # before a session's descriptor is closed; NULL = no need
     int (*wait)(Loop* p, int timeout_ms) noexcept nogil # fills p.events; returns how many; -1 = no timeout
 
 cdef struct Listener:

@@ -296,8 +296,8 @@ cdef void hang_up(Loop* p, Session* s) noexcept nogil:
     """Close the connection of a released session, and free it."""
     if s.flags & LINGERS:
         linger_no_more(&p.lingering, s)
-    if p.poller.forget != NULL:
-        p.poller.forget(p, s.fd)
+    # Closing is not enough for a set in the kernel: a process that is being forked may hold a copy of the descriptor.
+    p.poller.watch(p, s.fd, EPOLLIN, 0, NULL)
     close(s.fd)
     free(s)
     if not p.accepting and p.accept_again_us:

@@ -16,4 +16,3 @@ cdef struct Watched:
 cdef bint watched_open(Loop* p) noexcept nogil
 cdef void watched_close(Loop* p) noexcept nogil
 cdef bint watched_watch(Loop* p, int fd, uint32_t before, uint32_t events, void* data) noexcept nogil
-cdef void watched_forget(Loop* p, int fd) noexcept nogil

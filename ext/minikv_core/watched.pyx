@@ -62,6 +62,3 @@ cdef bint watched_watch(Loop* p, int fd, uint32_t before, uint32_t events, void*
     w.fds[i].events = <short>events
     w.data[i] = data
     return True
-
-cdef void watched_forget(Loop* p, int fd) noexcept nogil:
-    watched_watch(p, fd, 0, 0, NULL)
