@@ -55,11 +55,11 @@ lint: $(VENV)/built
 	$(BIN)/mypy
 	$(BIN)/python tests/cython_hints.py
 
-# A copy of the tree, so that the sanitizers' objects never mix with the ordinary ones. The undo log's tests
-# compare whole arenas, which takes long there, and run no command that the others do not run.
+# A copy of the tree, so that the sanitizers' objects never mix with the ordinary ones; with its times, so that
+# Cython does not write its C files anew. The undo log's tests compare whole arenas, which takes long there, and run no command that the others do not run.
 asan: $(VENV)/test-extras
 	mkdir -p $(ASAN_TREE)
-	cp -r minikv ext tests benchmarks setup.py pyproject.toml README.md LICENSE $(ASAN_TREE)/
+	cp -rp minikv ext tests benchmarks setup.py pyproject.toml README.md LICENSE $(ASAN_TREE)/
 	rm -f $(ASAN_TREE)/ext/minikv_core/*.so
 	cd $(ASAN_TREE) && MINIKV_ASAN=1 ../../$(BIN)/python setup.py -q build_ext --inplace
 	cd $(ASAN_TREE) && PYTHONPATH=.:ext PYTHONMALLOC=malloc \
@@ -80,9 +80,9 @@ $(VENV)/bench-extras: $(VENV)/built
 	$(INSTALL) '.[bench]'
 	touch $@
 
-# A source distribution, a wheel out of it, an installation in a new environment.
+# A source distribution, a wheel out of it, an installation in a new environment: each test goes on from the last.
 packaging: $(VENV)/test-extras
-	$(BIN)/python $(PYTEST) -m packaging
+	$(BIN)/python -m pytest -q -m packaging
 
 docs: $(VENV)/built
 	$(BIN)/python -m minikv.setting_docs > docs/settings.md
