@@ -21,7 +21,7 @@ LAYERS = (
     "stream stream_group t_stream t_stream_read t_stream_groups t_stream_info "
     "bitmap bitfield hyperloglog geo geohash sort "
     "stream_dump rdbsave rdbload dump",
-    "pycommand handle places inspection reactor commandflags sessionhandle pysession",
+    "pycommand handle places inspection reactor commandflags sessionhandle tablehandle pysession",
     "undocheck watched io_epoll io_poll io_select io_spin io_uring proactor io_blocking io_actor "
     "blockingworker io_thread io_reactors loadconn loadgen",
 )

@@ -19,12 +19,12 @@ from minikv_core.arena cimport (
 )
 from minikv_core.clock cimport monotonic_us, ticks
 from minikv_core.engine cimport *
-from minikv_core.entry cimport Block, Entry, EntryView, entry_due, entry_expiry, entry_key, entry_view
+from minikv_core.entry cimport Block, Entry, EntryView, entry_expiry, entry_key, entry_view
 from minikv_core.eviction cimport evict_if_needed, note_peak
 from minikv_core.hash cimport hash_bytes
 from minikv_core.keyspace cimport Found, expire_key, kind_ops, note_latency
 from minikv_core.lazyfree cimport lazyfree_step
-from minikv_core.memory cimport ctz, load_u32, prefetch, store_u32
+from minikv_core.memory cimport ctz, load_u32, store_u32
 from minikv_core.output cimport FIRST_BYTES, NODE_BYTES, output_pending
 from minikv_core.parser cimport parser_big_bytes
 from minikv_core.session cimport (
@@ -32,7 +32,7 @@ from minikv_core.session cimport (
     update_slow_ticks,
 )
 from minikv_core.table cimport (
-    ALL_SLOTS, BUCKETS, SEGMENT_HEAD, SLOTS, Bucket, Segment, Table, match_tags, table_find_ref, table_next_segment,
+    ALL_SLOTS, BUCKETS, ROOM, Bucket, Segment, Table, match_tags, table_due, table_find_ref, table_next_segment,
     table_relocate,
 )
 from minikv_core.types cimport FORM_BLOCK, HASH, Ref, Slice
@@ -327,34 +327,14 @@ cdef bint expire_round(Engine* e, Database* db, int64_t start) noexcept nogil:
     return True
 
 cdef void expire_segment(Engine* e, Database* db, Segment* segment) noexcept nogil:
-    cdef Ref[BUCKETS * SLOTS] due
-    cdef int64_t at, minimum = INT64_MAX
-    cdef uint32_t i, mask, n = 0
-    cdef Bucket* b
-    cdef Bucket* ahead
+    cdef Ref[ROOM] due
+    cdef int64_t at
+    cdef uint32_t i
     cdef Found f
     cdef Slice key
-    for i in range(<uint32_t>BUCKETS):
-        if i + 2 < BUCKETS:
-            ahead = &segment.buckets[i + 2]
-            mask = ahead.expiring & ALL_SLOTS
-            while mask:
-                prefetch(arena_at(&e.arena, ahead.refs[ctz(mask)]))
-                mask &= mask - 1
-        b = &segment.buckets[i]
-        mask = b.expiring & ALL_SLOTS
-        while mask:
-            at = entry_due(<Entry*>arena_at(&e.arena, b.refs[ctz(mask)]))
-            if at < e.now_ms:
-                due[n] = b.refs[ctz(mask)]
-                n += 1
-            elif at < minimum:
-                minimum = at
-            mask &= mask - 1
-    undo_note(&e.arena, segment, SEGMENT_HEAD)
-    segment.next_expiry = minimum
-    if minimum < db.expire_minimum:
-        db.expire_minimum = minimum
+    cdef uint32_t n = table_due(&e.arena, &db.keys, segment, e.now_ms, due)
+    if segment.next_expiry < db.expire_minimum:
+        db.expire_minimum = segment.next_expiry
     for i in range(n):
         f.ref = due[i]
         f.entry = <Entry*>arena_at(&e.arena, f.ref)

@@ -9,7 +9,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
-from minikv_core.arena cimport arena_at, arena_free, undo_note
+from minikv_core.arena cimport arena_at, arena_free
 from minikv_core.clock cimport monotonic_us
 from minikv_core.engine cimport *
 from minikv_core.entry cimport entry_form, entry_key, fields_due
@@ -19,7 +19,6 @@ from minikv_core.keyspace cimport (
     value_splice,
 )
 from minikv_core.member cimport Field, field_view
-from minikv_core.memory cimport ctz, load_i64, prefetch
 from minikv_core.numbers cimport parse_int
 from minikv_core.output cimport OutMark, output_mark, output_rollback
 from minikv_core.packed cimport packed_next
@@ -27,10 +26,7 @@ from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_array, reply_int, reply_null
 from minikv_core.session cimport fail, fail_arity, fail_status, is_word
 from minikv_core.t_hash cimport *
-from minikv_core.table cimport (
-    ALL_SLOTS, BUCKETS, SEGMENT_HEAD, SLOTS, Bucket, Segment, Slot, Table, table_find_ref, table_next_segment,
-    table_remove,
-)
+from minikv_core.table cimport ROOM, Segment, Slot, Table, table_due, table_find_ref, table_next_segment, table_remove
 from minikv_core.hash cimport hash_bytes
 from minikv_core.types cimport *
 
@@ -135,34 +131,13 @@ cdef uint64_t expire_large(Engine* e, Database* db, Found* f) noexcept nogil:
 
 cdef uint32_t expire_segment(Engine* e, Table* t, Segment* segment, int64_t* due) noexcept nogil:
     """Remove the expired fields of a segment; `due` is lowered to the earliest expiry of the others."""
-    cdef Ref[BUCKETS * SLOTS] past
+    cdef Ref[ROOM] past
     cdef Field v
     cdef Slot slot
-    cdef Bucket* b
     cdef uint64_t hash
-    cdef int64_t at_ms, earliest = INT64_MAX
-    cdef uint32_t i, mask, n = 0
-    for i in range(<uint32_t>BUCKETS):
-        if i + 2 < BUCKETS:
-            b = &segment.buckets[i + 2]
-            mask = b.expiring & ALL_SLOTS
-            while mask:
-                prefetch(arena_at(&e.arena, b.refs[ctz(mask)]))
-                mask &= mask - 1
-        b = &segment.buckets[i]
-        mask = b.expiring & ALL_SLOTS
-        while mask:
-            field_view(arena_at(&e.arena, b.refs[ctz(mask)]), &v)
-            at_ms = load_i64(v.expiry)
-            if is_past(e, at_ms):
-                past[n] = b.refs[ctz(mask)]
-                n += 1
-            elif at_ms < earliest:
-                earliest = at_ms
-            mask &= mask - 1
-    undo_note(&e.arena, segment, SEGMENT_HEAD)
-    segment.next_expiry = earliest
-    due[0] = min(due[0], earliest)
+    cdef uint32_t i
+    cdef uint32_t n = table_due(&e.arena, t, segment, e.now_ms, past)
+    due[0] = min(due[0], segment.next_expiry)
     for i in range(n):
         field_view(arena_at(&e.arena, past[i]), &v)
         hash = hash_bytes(&e.arena.head.seed, v.key, v.klen)

@@ -1,22 +1,21 @@
-# Slow paths of the table: inserting, splitting, merging, scanning. See table.pxd.
+# Slow paths of the table: inserting, splitting, merging, expiring, scanning. See table.pxd.
 from libc.stdint cimport INT64_MAX
-from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
-from minikv_core.arena cimport (arena_alloc, arena_check, arena_close, arena_free, arena_open, arena_resize,
-                                arena_size, arena_slack, arena_sparse, arena_trim)
-from minikv_core.entry cimport (EntryView, entry_bytes, entry_clock, entry_due, entry_expiry, entry_view, entry_write,
-                                int_width, load_int, store_int)
-from minikv_core.hash cimport HashSeed, fold, uint128_t
+from minikv_core.arena cimport arena_alloc, arena_free, arena_resize, arena_size, arena_sparse
+from minikv_core.entry cimport entry_due
+from minikv_core.hash cimport fold, uint128_t
 from minikv_core.member cimport HASH_KEY, field_expiry
-from minikv_core.memory cimport unlikely
-from minikv_core.types cimport FORM_RAW, NO_MEMORY, OK, STRING
+from minikv_core.memory cimport clz64, unlikely
+from minikv_core.types cimport NO_MEMORY, OK
 
 cdef enum:
-    ROOM = BUCKETS * SLOTS      # entries that a segment could hold
     MERGE_MAX = ROOM * 2 // 5   # entries that two buddies may have together to become one
     MERGE_MASK = 15             # a merge is tried when the count is a multiple of 16
     DEPTH_FREE = 14             # a directory of 64 KiB is always granted: to elements in the order of hashes
-    AHEAD = 16                  # entries prefetched while a segment is redistributed
+    AHEAD = 16                  # entries prefetched while a segment is redistributed or searched for expired ones
+    AHEAD_SEGMENTS = 8          # directory entries ahead of a walk whose segments are prefetched
+    BASE_BEFORE_MS = 131072     # a segment's `due` counts at first from this long before the first expiry that it is told
+    REBASE_MS = 8192            # and later from a time at most this long before it was last looked at
     RANDOM_TRIES = 100
 
 if sizeof(Bucket) != 64 or sizeof(Segment) != SEGMENT_HEAD + BUCKETS * 64 or sizeof(Segment) != SEGMENT_BYTES:
@@ -56,6 +55,48 @@ cdef void reset_segment(Segment* s, uint8_t depth, uint32_t prefix) noexcept nog
     s.depth = depth
     s.prefix = prefix
     s.next_expiry = INT64_MAX
+    memset(s.due, 0xFF, sizeof(s.due))
+
+
+cdef inline uint16_t due_code(const Segment* s, int64_t expiry_ms) noexcept nogil:
+    """A time after the segment's base in 16 bits, rounded down by less than 1/1024: 5 bits of exponent, 11 of mantissa.
+
+    0       the base or before
+    0xFFFE  139 years later or more
+    0xFFFF  never (INT64_MAX)
+    """
+    cdef int64_t after
+    cdef uint32_t exponent
+    if expiry_ms == INT64_MAX:
+        return 0xFFFF
+    after = expiry_ms - s.due_base
+    if after <= 0:
+        return 0
+    if after < 2048:
+        return <uint16_t>after
+    exponent = 53 - clz64(<uint64_t>after)
+    if exponent > 31:
+        return 0xFFFE
+    return <uint16_t>min(exponent << 11 | <uint32_t>(after >> exponent), <uint32_t>0xFFFE)
+
+
+cdef inline int64_t group_due(const Segment* s, uint32_t group) noexcept nogil:
+    """No element of four buckets expires before this, Unix ms; 0 = not known, INT64_MAX = none does."""
+    cdef uint32_t code = s.due[group]
+    if code == 0:
+        return 0
+    return s.due_base + (<int64_t>(code & 2047) << (code >> 11)) if code != 0xFFFF else INT64_MAX
+
+
+cdef inline void note_due(Segment* s, uint32_t bucket, int64_t expiry_ms) noexcept nogil:
+    """Note an expiry that the segment's count does not have yet."""
+    cdef uint16_t code
+    if s.expiring == 0:
+        s.due_base = expiry_ms - BASE_BEFORE_MS
+        memset(s.due, 0xFF, sizeof(s.due))
+    code = due_code(s, expiry_ms)
+    if code < s.due[bucket >> 2]:
+        s.due[bucket >> 2] = code
 
 
 cdef void point_directory(Arena* a, Table* t, const Segment* s, Ref ref) noexcept nogil:
@@ -74,10 +115,11 @@ cdef void note_put(Arena* a, Segment* s, Bucket* b, Bucket* home) noexcept nogil
         undo_note(a, home, sizeof(Bucket))
 
 
-cdef inline bint put(Arena* a, Segment* s, uint64_t hash, Ref ref, bint expires) noexcept nogil:
+cdef inline bint put(Arena* a, Segment* s, uint64_t hash, Ref ref, int64_t expiry_ms) noexcept nogil:
     """Put a reference into its home bucket or the nearest one with room; False = none within MAX_SHIFT.
 
-    a   NULL if the segment needs no notes
+    a           NULL if the segment needs no notes
+    expiry_ms   of the element, or a time before it; -1 = never. Counts of expiries are the caller's
     """
     cdef uint32_t home = home_of(hash), at = home, shift = 0, free, index
     cdef Bucket* b
@@ -97,8 +139,9 @@ cdef inline bint put(Arena* a, Segment* s, uint64_t hash, Ref ref, bint expires)
         note_put(a, s, b, &s.buckets[home])
     b.tags[index] = tag_of(hash)
     b.refs[index] = ref
-    if expires:
+    if expiry_ms >= 0:
         b.expiring |= <uint16_t>(1 << index)
+        note_due(s, at, expiry_ms)
     if shift:
         b = &s.buckets[home]
         b.shifted += 1
@@ -125,16 +168,17 @@ cdef inline void drop(Arena* a, Segment* s, uint64_t hash, Bucket* b, uint32_t i
 
 cdef bint make_room(Arena* a, const Table* t, Segment* s, uint32_t home) noexcept nogil:
     """Move one entry out of a full window, deeper into its own; the farthest bucket's are the likeliest."""
-    cdef uint32_t shift, i
+    cdef uint32_t shift, i, at
     cdef uint64_t hash
     cdef Bucket* b
     for shift in range(MAX_SHIFT, -1, -1):
-        b = &s.buckets[(home + shift) % BUCKETS]
+        at = (home + shift) % BUCKETS
+        b = &s.buckets[at]
         for i in range(<uint32_t>SLOTS):
             prefetch(arena_at(a, b.refs[i]))
         for i in range(<uint32_t>SLOTS):
             hash = element_hash(a, t, b.refs[i])
-            if put(a, s, hash, b.refs[i], (b.expiring >> i) & 1):
+            if put(a, s, hash, b.refs[i], group_due(s, at >> 2) if (b.expiring >> i) & 1 else <int64_t>-1):
                 drop(a, s, hash, b, i)
                 return True
     return False
@@ -154,6 +198,7 @@ cdef bint distribute(Arena* a, const Table* t, const Segment* old, Segment* low,
     cdef bint expires[ROOM]
     cdef uint32_t count = 0, i, mask
     cdef uint64_t hash
+    cdef int64_t due
     cdef Segment* into
     cdef const Bucket* b
     for i in range(<uint32_t>BUCKETS):
@@ -171,10 +216,11 @@ cdef bint distribute(Arena* a, const Table* t, const Segment* old, Segment* low,
             prefetch(arena_at(a, refs[i + AHEAD]))
         hash = element_hash(a, t, refs[i])
         into = high if (spread(hash) >> bit) & 1 else low
-        if not put(NULL, into, hash, refs[i], expires[i]):
+        due = element_due(a, t, refs[i]) if expires[i] else <int64_t>-1
+        if not put(NULL, into, hash, refs[i], due):
             return False
-        if expires[i]:
-            count_expiry(into, element_due(a, t, refs[i]))
+        if due >= 0:
+            count_expiry(into, due)
     return True
 
 
@@ -187,7 +233,8 @@ cdef bint keep_layout(Arena* a, const Table* t, const Segment* old, Segment* low
     cdef uint64_t hash
     cdef Segment* keep = low
     cdef Segment* other = high
-    cdef bint expires, is_high
+    cdef int64_t due
+    cdef bint is_high
     for i in range(<uint32_t>BUCKETS):
         mask = ~match_tags(old.buckets[i].tags, 0) & ALL_SLOTS
         while mask:
@@ -199,6 +246,8 @@ cdef bint keep_layout(Arena* a, const Table* t, const Segment* old, Segment* low
     reset_segment(other, other.depth, other.prefix)
     reset_segment(keep, keep.depth, keep.prefix)
     memcpy(keep.buckets, old.buckets, sizeof(old.buckets))
+    memcpy(keep.due, old.due, sizeof(old.due))
+    keep.due_base = old.due_base
     keep.count = old.count
     for i in range(<uint32_t>BUCKETS):
         mask = ~match_tags(old.buckets[i].tags, 0) & ALL_SLOTS
@@ -206,18 +255,18 @@ cdef bint keep_layout(Arena* a, const Table* t, const Segment* old, Segment* low
             index = ctz(mask)
             mask &= mask - 1
             hash = element_hash(a, t, old.buckets[i].refs[index])
-            expires = (old.buckets[i].expiring >> index) & 1
+            due = element_due(a, t, old.buckets[i].refs[index]) if (old.buckets[i].expiring >> index) & 1 else <int64_t>-1
             is_high = (spread(hash) >> bit) & 1
             if is_high == (keep == high):
-                if expires:
-                    count_expiry(keep, element_due(a, t, old.buckets[i].refs[index]))
+                if due >= 0:
+                    count_expiry(keep, due)
                 continue
             drop(a, keep, hash, &keep.buckets[i], index)
-            if not put(NULL, other, hash, old.buckets[i].refs[index], expires) and not (
-                    make_room(a, t, other, home_of(hash)) and put(NULL, other, hash, old.buckets[i].refs[index], expires)):
+            if not put(NULL, other, hash, old.buckets[i].refs[index], due) and not (
+                    make_room(a, t, other, home_of(hash)) and put(NULL, other, hash, old.buckets[i].refs[index], due)):
                 return False
-            if expires:
-                count_expiry(other, element_due(a, t, old.buckets[i].refs[index]))
+            if due >= 0:
+                count_expiry(other, due)
     return True
 
 
@@ -309,7 +358,7 @@ cdef Status table_insert(Arena* a, Table* t, uint64_t hash, Ref ref, int64_t exp
         return NO_MEMORY
     while True:
         s = segment_of(a, t, hash)
-        if put(a, s, hash, ref, expiry_ms >= 0):
+        if put(a, s, hash, ref, expiry_ms):
             break
         if make_room(a, t, s, home_of(hash)):
             continue
@@ -412,7 +461,53 @@ cdef void table_set_expiring(Arena* a, Table* t, Slot* slot, int64_t expiry_ms) 
     if expiry_ms >= 0:
         slot.bucket.expiring |= bit
         t.expiring += 1
+        note_due(s, <uint32_t>(slot.bucket - s.buckets), expiry_ms)
         count_expiry(s, expiry_ms)
+
+
+cdef uint32_t table_due(Arena* a, const Table* t, Segment* s, int64_t now_ms, Ref* past) noexcept nogil:
+    """Find the elements of a segment that have expired; what is noted of its next expiries is of the others alone.
+
+    past    becomes them; has room for ROOM
+    returns their number
+    """
+    cdef Ref refs[ROOM]
+    cdef uint8_t group_of[ROOM]
+    cdef int64_t others[DUE_GROUPS]
+    cdef int64_t at
+    cdef uint32_t group, i, mask, n = 0, found = 0
+    undo_note(a, s, SEGMENT_HEAD)
+    s.next_expiry = INT64_MAX
+    for group in range(<uint32_t>DUE_GROUPS):
+        others[group] = group_due(s, group)
+        if others[group] >= now_ms:
+            s.next_expiry = min(s.next_expiry, others[group])
+            continue
+        others[group] = INT64_MAX
+        for i in range(group * 4, min(group * 4 + 4, <uint32_t>BUCKETS)):
+            mask = s.buckets[i].expiring & ALL_SLOTS
+            while mask:
+                refs[n] = s.buckets[i].refs[ctz(mask)]
+                group_of[n] = <uint8_t>group
+                n += 1
+                mask &= mask - 1
+    for i in range(min(n, <uint32_t>AHEAD)):
+        prefetch(arena_at(a, refs[i]))
+    if not 0 <= now_ms - s.due_base <= REBASE_MS:
+        s.due_base = now_ms
+    for group in range(<uint32_t>DUE_GROUPS):
+        s.due[group] = due_code(s, others[group])
+    for i in range(n):
+        if i + AHEAD < n:
+            prefetch(arena_at(a, refs[i + AHEAD]))
+        at = element_due(a, t, refs[i])
+        if at < now_ms:
+            past[found] = refs[i]
+            found += 1
+        else:
+            s.next_expiry = min(s.next_expiry, at)
+            note_due(s, <uint32_t>group_of[i] << 2, at)
+    return found
 
 
 cdef void table_init(Table* t, uint8_t key_at) noexcept nogil:
@@ -445,8 +540,14 @@ cdef Segment* table_next_segment(Arena* a, Table* t, uint64_t* position) noexcep
     returns   NULL at the end
     """
     cdef Segment* s
+    cdef const Ref* directory
+    cdef uint64_t ahead
     if t.directory == 0 or position[0] >> 32:
         return NULL
+    directory = <const Ref*>arena_at(a, t.directory)
+    ahead = (position[0] >> (32 - t.depth)) + AHEAD_SEGMENTS
+    if ahead >> t.depth == 0:
+        prefetch(arena_at(a, directory[ahead]))
     s = at_position(a, t, <uint32_t>position[0])
     position[0] = end_of(s)
     return s
@@ -577,7 +678,8 @@ cdef int check_segment(Arena* a, const Table* t, const Segment* s) noexcept nogi
             if b.tags[i] != tag_of(hash) or spread(hash) < start_of(s) or spread(hash) >= end_of(s):
                 return 11
             expiry = element_due(a, t, b.refs[i])
-            if (expiry >= 0) != ((b.expiring >> i) & 1) or (expiry >= 0 and expiry < s.next_expiry):
+            if (expiry >= 0) != ((b.expiring >> i) & 1) or (
+                    expiry >= 0 and (expiry < s.next_expiry or expiry < group_due(s, at >> 2))):
                 return 12
             count += 1
             expiring += expiry >= 0
@@ -621,198 +723,3 @@ cdef int table_check(Arena* a, Table* t) noexcept nogil:
     if segments != t.segments or deepest != t.deepest:
         return 3
     return 0 if count == t.count and expiring == t.expiring and bytes == t.bytes else 4
-
-
-# ---------------------------------------------------------------- for the tests
-
-cdef struct Collected:
-    uint32_t count
-    Ref refs[ROOM]
-
-
-cdef void collect(void* context, Ref ref) noexcept nogil:
-    cdef Collected* c = <Collected*>context
-    c.refs[c.count] = ref
-    c.count += 1
-
-
-cdef class TableHandle:
-    """A table in an arena of its own, with entries of `vlen` zero bytes, for the tests."""
-    cdef Arena arena
-    cdef Table table
-    cdef uint64_t random_state
-
-    def __cinit__(self, size_t reserve=1 << 30):
-        self.arena.base = NULL
-        self.arena.fd = -1
-        if arena_open(&self.arena, reserve, False) != OK:
-            raise MemoryError("the mapping was refused")
-
-    def __dealloc__(self):
-        arena_close(&self.arena)
-
-    cdef bytes key_at(self, Ref ref):
-        cdef uint32_t klen
-        cdef char* key = entry_key(<Entry*>arena_at(&self.arena, ref), &klen)
-        return key[:klen]
-
-    cdef Ref new_entry(self, bytes key, uint32_t vlen, int64_t expiry) noexcept:
-        cdef Ref ref = arena_alloc(&self.arena, entry_bytes(<uint32_t>len(key), vlen, expiry))
-        if ref:
-            memset(entry_write(<Entry*>arena_at(&self.arena, ref), STRING, FORM_RAW, 0, <const char*>key,
-                               <uint32_t>len(key), vlen, expiry), 0, vlen)
-        return ref
-
-    cdef bint find(self, bytes key, Slot* slot):
-        return table_find(&self.arena, &self.table, self.hash(key), <const char*>key, <uint32_t>len(key), slot)
-
-    cpdef uint64_t hash(self, bytes key):
-        return hash_bytes(&self.arena.head.seed, <const char*>key, len(key))
-
-    def insert(self, bytes key, int64_t expiry=-1, uint32_t vlen=0):
-        """True, or False if there is no room."""
-        cdef Ref ref = self.new_entry(key, vlen, expiry)
-        if ref == 0:
-            return False
-        if table_insert(&self.arena, &self.table, self.hash(key), ref, expiry) == OK:
-            return True
-        arena_free(&self.arena, ref)
-        return False
-
-    def remove(self, bytes key):
-        cdef Slot slot
-        cdef Ref ref
-        if not self.find(key, &slot):
-            return False
-        ref = slot.bucket.refs[slot.index]
-        table_remove(&self.arena, &self.table, self.hash(key), &slot)
-        arena_free(&self.arena, ref)
-        return True
-
-    def expire(self, bytes key, int64_t expiry):
-        """Replace a key's entry by one with another expiry (-1 = none)."""
-        cdef Slot slot
-        cdef Ref ref
-        if not self.find(key, &slot):
-            return False
-        ref = self.new_entry(key, 0, expiry)
-        arena_free(&self.arena, slot.bucket.refs[slot.index])
-        slot.bucket.refs[slot.index] = ref
-        table_set_expiring(&self.arena, &self.table, &slot, expiry)
-        return True
-
-    def __contains__(self, bytes key):
-        cdef Slot slot
-        return self.find(key, &slot)
-
-    def __len__(self):
-        return self.table.count
-
-    def clear(self):
-        """Free the entries, then the table."""
-        for ref in self.refs():
-            arena_free(&self.arena, ref)
-        table_clear(&self.arena, &self.table)
-
-    cdef list refs(self):
-        cdef uint64_t position = 0
-        cdef Segment* s = table_next_segment(&self.arena, &self.table, &position)
-        cdef list refs = []
-        while s != NULL:
-            for slot in range(ROOM):
-                if s.buckets[slot // SLOTS].tags[slot % SLOTS]:
-                    refs.append(s.buckets[slot // SLOTS].refs[slot % SLOTS])
-            s = table_next_segment(&self.arena, &self.table, &position)
-        return refs
-
-    def keys(self):
-        return [self.key_at(ref) for ref in self.refs()]
-
-    def scan(self, uint64_t cursor):
-        """(next cursor, keys of one home bucket)."""
-        cdef Collected c
-        c.count = 0
-        cursor = table_scan(&self.arena, &self.table, cursor, collect, &c)
-        return cursor, [self.key_at(c.refs[i]) for i in range(c.count)]
-
-    def random(self):
-        """A random key, or None."""
-        cdef Ref ref = table_random(&self.arena, &self.table, &self.random_state)
-        return self.key_at(ref) if ref else None
-
-    def next_segment(self, uint64_t position):
-        """(next position, prefix, depth, entries, expiring, next expiry), or None."""
-        cdef Segment* s = table_next_segment(&self.arena, &self.table, &position)
-        return None if s == NULL else (position, s.prefix, s.depth, s.count, s.expiring, s.next_expiry)
-
-    def compact(self):
-        """Move what is sparse, as the keyspace does; returns how many objects moved."""
-        cdef uint64_t position = 0
-        cdef Segment* s = table_next_segment(&self.arena, &self.table, &position)
-        cdef Bucket* b
-        cdef Ref ref, moved
-        cdef size_t size
-        cdef uint32_t slot
-        count = 0
-        while s != NULL:
-            s = table_relocate(&self.arena, &self.table, s)
-            for slot in range(<uint32_t>ROOM):
-                b = &s.buckets[slot // SLOTS]
-                ref = b.refs[slot % SLOTS]
-                if b.tags[slot % SLOTS] and arena_sparse(&self.arena, ref):
-                    size = arena_size(&self.arena, ref)
-                    moved = arena_alloc(&self.arena, size)
-                    memcpy(arena_at(&self.arena, moved), arena_at(&self.arena, ref), size)
-                    arena_free(&self.arena, ref)
-                    b.refs[slot % SLOTS] = moved
-                    count += 1
-            s = table_next_segment(&self.arena, &self.table, &position)
-        return count
-
-    def trim(self, size_t max_bytes):
-        return arena_trim(&self.arena, max_bytes)
-
-    def check(self):
-        return table_check(&self.arena, &self.table) or arena_check(&self.arena) * 100
-
-    def info(self):
-        cdef Table* t = &self.table
-        return {"count": t.count, "expiring": t.expiring, "bytes": t.bytes, "segments": t.segments,
-                "depth": t.depth, "deepest": t.deepest, "used": self.arena.head.used,
-                "resident": self.arena.head.resident, "slack": arena_slack(&self.arena),
-                "seed": tuple(self.arena.head.seed.secret[i] for i in range(4))}
-
-
-def hash_with(seed, bytes key):
-    """hash_bytes() with four secrets of one's own."""
-    cdef HashSeed s
-    for i in range(4):
-        s.secret[i] = seed[i]
-    return hash_bytes(&s, <const char*>key, len(key))
-
-
-def entry_round_trip(bytes key, bytes value, int kind, int form, uint32_t clock, int64_t expiry):
-    """Write an entry into exactly the bytes it needs and read it back."""
-    cdef size_t size = entry_bytes(<uint32_t>len(key), <uint32_t>len(value), expiry)
-    cdef Entry* e = <Entry*>malloc(size)
-    cdef EntryView v
-    cdef uint32_t klen
-    cdef char* p = entry_write(e, <uint8_t>kind, <uint8_t>form, clock, <const char*>key, <uint32_t>len(key),
-                               <uint32_t>len(value), expiry)
-    memcpy(p, <const char*>value, len(value))
-    entry_view(e, &v)
-    p = entry_key(e, &klen)
-    fields = {"size": size, "key": v.key[:v.klen], "same_key": p[:klen], "value": v.value[:v.vlen],
-              "kind": v.kind, "form": v.form, "clock": entry_clock(e), "expiry": entry_expiry(e)}
-    free(e)
-    return fields
-
-
-def int_round_trip(int64_t value):
-    """(width, value read back) of a FORM_INT payload."""
-    cdef uint32_t width = int_width(value)
-    cdef char* p = <char*>malloc(width)
-    store_int(p, value, width)
-    value = load_int(p, width)
-    free(p)
-    return width, value

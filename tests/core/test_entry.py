@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minikv_core.table import entry_round_trip, int_round_trip
+from minikv_core.tablehandle import entry_round_trip, int_round_trip
 
 EXPIRIES = [-1, 0, 1, 1_700_000_000_000, (1 << 48) - 1, 1 << 48, (1 << 63) - 1]
 LENGTHS = [0, 1, 44, 254, 255, 256, 70_000]

@@ -1,7 +1,7 @@
 import random
 
 import pytest
-from minikv_core.table import hash_with
+from minikv_core.tablehandle import hash_with
 
 MASK = (1 << 64) - 1
 SEED = (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03, 0x8CB92BA72F3D8DD7, 0xABC98388FB8FAC03)

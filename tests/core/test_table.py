@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minikv_core.table import TableHandle
+from minikv_core.tablehandle import TableHandle
 
 ROOM = 63 * 12  # entries that a segment could hold
 SEGMENT = 4096
@@ -109,6 +109,42 @@ def test_expiries():
         table.expire(b"%d" % i, -1)
     assert {row[5] for row in segments(table)} == {(1 << 63) - 1}
     assert table.info()["expiring"] == 0 and table.check() == 0
+
+
+NOW = 1_700_000_000_000
+YEAR = 365 * 86_400_000
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_due_is_found_and_nothing_else(seed):
+    rnd = random.Random(seed)
+    table, model, now = TableHandle(), {}, NOW
+    reach = (30, 3000, 100_000, 86_400_000, YEAR, 200 * YEAR)[seed]
+    for step in range(300):
+        for _ in range(rnd.choice((0, 1, 300))):  # grows by splits, with entries that make room for others
+            key = b"k%d" % rnd.randrange(20_000)
+            expiry = rnd.choice((-1, now + rnd.randrange(reach), now + rnd.randrange(reach), now - 5, 0))
+            assert table.expire(key, expiry) if key in model else table.insert(key, expiry)
+            model[key] = expiry
+        now += rnd.choice((0, 1, 10, 50, 50, 9000 if reach > 30_000 else 1, reach // 20))
+        due = {key for key, expiry in model.items() if 0 <= expiry < now}
+        assert sorted(table.take_due(now)) == sorted(due)
+        for key in due:
+            del model[key]
+        if step % 10 == 0:
+            assert table.check() == 0
+    assert table.take_due(now) == [] and table.check() == 0
+    assert sorted(table.take_due(1 << 46)) == sorted(key for key, expiry in model.items() if expiry >= 0)
+    assert sorted(table.keys()) == sorted(key for key, expiry in model.items() if expiry < 0)
+
+
+def test_a_clock_set_back_delays_nothing():
+    table = TableHandle()
+    assert table.insert(b"far", NOW + YEAR) and table.insert(b"near", NOW + 10)
+    assert table.take_due(NOW + 11) == [b"near"]
+    assert table.insert(b"past", NOW - YEAR + 5) and table.take_due(NOW - YEAR) == []
+    assert table.check() == 0 and table.take_due(NOW - YEAR + 6) == [b"past"]
+    assert table.take_due(NOW + YEAR) == [] and table.take_due(NOW + YEAR + 1) == [b"far"]
 
 
 def test_segments_cover_the_hash_range_once():
