@@ -56,7 +56,8 @@ lint: $(VENV)/built
 	$(BIN)/python tests/cython_hints.py
 
 # A copy of the tree, so that the sanitizers' objects never mix with the ordinary ones; with its times, so that
-# Cython does not write its C files anew. The undo log's tests compare whole arenas, which takes long there, and run no command that the others do not run.
+# Cython does not write its C files anew. The undo log's tests compare whole arenas, which takes long there, and run
+# no command that the others do not run.
 asan: $(VENV)/test-extras
 	mkdir -p $(ASAN_TREE)
 	cp -rp minikv ext tests benchmarks setup.py pyproject.toml README.md LICENSE $(ASAN_TREE)/
