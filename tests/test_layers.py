@@ -11,7 +11,7 @@ LAYERS = (
     "hash arena undo numbers glob xxh3 histogram crc64 bitwords sketch",
     "entry member table btree intset",
     "output reply parser decode packed listblocks rdb rdbpacked",
-    "engine board keyspace lazyfree eviction",
+    "engine board keyspace timing lazyfree eviction",
     "registry session worker cron peer acceptor lingering datagram uring accept_thread connection_actor",
     "expiretime keygroup ahead t_string t_string_lcs generic expire scan "
     "pubsub watch transaction monitor connection blocking tracking "

@@ -29,12 +29,12 @@ from minikv_core.output cimport FIRST_BYTES, NODE_BYTES, output_pending
 from minikv_core.parser cimport parser_big_bytes
 from minikv_core.session cimport (
     INBOX_BYTES, check_output_limit, count_memory, evict_sessions, holds_block, refresh_clock, session_close, unread_big,
-    update_slow_ticks,
 )
 from minikv_core.table cimport (
     ALL_SLOTS, BUCKETS, ROOM, Bucket, Segment, Table, match_tags, table_due, table_find_ref, table_next_segment,
     table_relocate,
 )
+from minikv_core.timing cimport calibrate
 from minikv_core.types cimport FORM_BLOCK, HASH, Ref, Slice
 
 cdef enum:
@@ -100,7 +100,7 @@ cdef int64_t session_timers(Engine* e, int64_t now) noexcept nogil:
     """The timers of a process whose master looks after the store."""
     if now >= e.cron_due_us:
         refresh_clock(e)
-        calibrate(e, now)
+        calibrate(e)
         look_after_sessions(e)
         if e.config.maxmemory_clients:
             evict_sessions(e)
@@ -139,7 +139,7 @@ cdef void tick(Engine* e, int64_t now) noexcept nogil:
     cdef int64_t period = 1000000 // current_hz(e)
     cdef bint idle = e.stats.commands == e.commands_at_tick
     refresh_clock(e)
-    calibrate(e, now)
+    calibrate(e)
     note_peak(e)
     sample_rates(e, now)
     look_after_sessions(e)
@@ -163,15 +163,6 @@ cdef void tick(Engine* e, int64_t now) noexcept nogil:
             period = IDLE_TICK_US
             e.resting = True
     e.cron_due_us = now + period
-
-cdef void calibrate(Engine* e, int64_t now) noexcept nogil:
-    """Learn how long a processor tick takes, better with every second that passes."""
-    cdef uint64_t passed = ticks() - e.start_ticks
-    cdef uint64_t us = <uint64_t>(now - e.start_monotonic_us)
-    if us < 1000 or passed == 0:
-        return
-    e.us_per_tick = <uint64_t>(<double>us / <double>passed * 4294967296.0)
-    update_slow_ticks(e)
 
 cdef void sample_rate(Rate* r, uint64_t value, uint64_t base, int64_t now) noexcept nogil:
     cdef double passed = <double>base if base else <double>(now - r.last_us) / 1000000.0

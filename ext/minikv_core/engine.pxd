@@ -315,7 +315,8 @@ cdef struct Engine:
     uint64_t  now_ticks         # time stamp at the end of the last command
     uint32_t  lru_clock         # low 24 bits: seconds, the resolution of LRU
     uint32_t  lfu_clock         # low 16 bits: minutes
-    uint64_t  us_per_tick       # microseconds a tick, times 2**32
+    uint64_t  us_per_tick       # microseconds a tick, times 2**32: a guess until `calibrated`
+    bint      calibrated
     uint64_t  slow_ticks        # ticks from which the slow log or the latency monitor may want a command; UINT64_MAX = never
     uint64_t  start_ticks       # ticks and monotonic time at the start, to calibrate
     int64_t   start_monotonic_us

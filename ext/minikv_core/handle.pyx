@@ -6,7 +6,7 @@ only in that thread: in commands written in Python, or before and after serving.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stddef cimport size_t
-from libc.stdint cimport SIZE_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
+from libc.stdint cimport SIZE_MAX, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 from minikv_core.blocking cimport blocking_begin, blocking_end, waited_gone
@@ -22,10 +22,9 @@ from minikv_core.lazyfree cimport lazyfree_pending
 from minikv_core.output cimport SCRATCH_BYTES, OutNode, output_attach, output_detach, output_sent
 from minikv_core.pubsub cimport CHANNEL, PATTERN, SHARD, pubsub_attach, pubsub_release, topic_count
 from minikv_core.registry cimport MAX_COMMANDS, command_count
-from minikv_core.session cimport (
-    refresh_clock, select_database, session_free, session_new, session_run, update_slow_ticks,
-)
+from minikv_core.session cimport refresh_clock, select_database, session_free, session_new, session_run
 from minikv_core.table cimport Bucket, Segment
+from minikv_core.timing cimport begin_timing, update_slow_ticks
 from minikv_core.tracking cimport tracked_items, tracked_keys, tracked_prefixes, tracking_attach, tracking_limit, tracking_release
 from minikv_core.types cimport OK, Slice
 from minikv_core.undo cimport undo_close, undo_commit, undo_open
@@ -84,10 +83,7 @@ cdef bint engine_open(Engine* e, uint32_t databases, size_t reserve, bint shared
         database_init(&e.databases[i], i)
     e.board.next_session_id = 1
     e.random = e.arena.head.seed.secret[0] ^ ticks()
-    e.start_ticks = ticks()
-    e.start_monotonic_us = monotonic_us()
-    e.us_per_tick = <uint64_t>(4294967296.0 / 2500.0)      # 2.5 GHz, until the timer has measured it
-    e.slow_ticks = UINT64_MAX
+    begin_timing(e)
     e.expire_due_us = 0
     refresh_clock(e)
     e.start_us = e.now_us

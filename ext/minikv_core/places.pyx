@@ -16,7 +16,7 @@ from minikv_core.cron cimport engine_timers
 from minikv_core.engine cimport *
 from minikv_core.handle cimport EngineHandle
 from minikv_core.memory cimport load_u32, store_u32
-from minikv_core.session cimport refresh_clock, update_slow_ticks
+from minikv_core.session cimport refresh_clock
 from minikv_core.types cimport Ref
 from minikv_core.undo cimport undo_commit
 from minikv_core.watch cimport watch_forget

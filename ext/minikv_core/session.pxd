@@ -74,8 +74,6 @@ cdef void select_database(Session* s, uint32_t index) noexcept nogil
 
 # Read the clock: I/O models once a turn, before they feed sessions.
 cdef void refresh_clock(Engine* e) noexcept nogil
-# After a change of slowlog-log-slower-than, latency-monitor-threshold or Engine.us_per_tick.
-cdef void update_slow_ticks(Engine* e) noexcept nogil
 
 # Error replies of commands: write, count, and return FAILED. Text with its code: "ERR syntax error".
 cdef Status fail(Session* s, const char* text) noexcept nogil

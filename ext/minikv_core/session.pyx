@@ -8,7 +8,7 @@ Whatever needs a closer look before a command (authentication, MULTI, subscriber
 is a bit in Session.gate or Engine.gate; with no bit set a command runs at once.
 """
 
-from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset, strlen, strncmp
@@ -18,7 +18,6 @@ from minikv_core.clock cimport ticks, wall_us
 from minikv_core.engine cimport *
 from minikv_core.eviction cimport evict_if_needed
 from minikv_core.hash cimport hash_bytes
-from minikv_core.keyspace cimport note_latency
 from minikv_core.memory cimport clz64, likely, same_bytes, unlikely
 from minikv_core.output cimport (
     SCRATCH_BYTES, SCRATCH_LEAST, OutMark, OutNode, Output, output_attach, output_detach, output_free,
@@ -32,6 +31,7 @@ from minikv_core.parser cimport (
 from minikv_core.registry cimport find_command, name_word
 from minikv_core.reply cimport reply_error, reply_raw
 from minikv_core.table cimport table_prefetch_bucket, table_prefetch_entry
+from minikv_core.timing cimport report_slow
 from minikv_core.types cimport BAD_INT, BAD_TIME, BLOCKED, FAILED, NO_MEMORY, OK, Slice, Status
 
 cdef enum:
@@ -501,29 +501,10 @@ cdef inline Status call(Session* s) noexcept nogil:
             return status
     if unlikely(took >= e.slow_ticks):
         s.command = c
-        report_slow(s, <int64_t>us)
+        report_slow(s, took)
     if unlikely(e.ready_keys) and e.depth == 0:
         e.serve_blocked(e)
     return status
-
-cdef void report_slow(Session* s, int64_t us) noexcept nogil:
-    """Tell the slow log and the latency monitor of a command that one of them may want."""
-    cdef Engine* e = s.engine
-    if (0 <= e.config.slowlog_log_slower_than <= us and e.config.slowlog_max_len
-            and s.command.flags & SKIP_SLOWLOG == 0 and e.on_slow != NULL):
-        e.on_slow(s, <uint64_t>us)
-    note_latency(e, b"fast-command" if s.command.flags & FAST else b"command", us)
-
-cdef void update_slow_ticks(Engine* e) noexcept nogil:
-    cdef int64_t us = e.config.slowlog_log_slower_than
-    cdef int64_t ms = e.config.latency_monitor_threshold
-    cdef int64_t most = <int64_t>1 << 50    # no command takes so long
-    if ms and ms < most // 1000 and (us < 0 or ms * 1000 < us):
-        us = ms * 1000
-    if 0 <= us < most:
-        e.slow_ticks = <uint64_t>(<double>us * 4294967296.0 / <double>e.us_per_tick)
-    else:
-        e.slow_ticks = UINT64_MAX
 
 cdef void set_request(Session* s, Slice* argv, uint32_t argc) noexcept nogil:
     """Make it the request that runs next."""
