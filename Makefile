@@ -14,7 +14,7 @@ help:
 	@echo "make run     build and serve on 127.0.0.1:6379"
 	@echo "make test    build and run all tests"
 	@echo "make build   leave $(BIN)/minikv and $(BIN)/python"
-	@echo "make lint    ruff, mypy, Cython's performance hints as errors"
+	@echo "make lint    ruff, mypy, cython-lint, Cython's performance hints as errors"
 	@echo "make asan    the engine's tests under address and undefined-behaviour sanitizers"
 	@echo "make bench   compare with every other server that is installed"
 	@echo "make compare compare the I/O models with one another"
@@ -53,6 +53,7 @@ lint: $(VENV)/built
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	PATH=$(BIN):$$PATH $(BIN)/cython-lint ext/minikv_core
 	$(BIN)/python tests/cython_hints.py
 
 # A copy of the tree, so that the sanitizers' objects never mix with the ordinary ones; with its times, so that

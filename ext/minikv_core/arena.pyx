@@ -2,7 +2,7 @@
 from libc.errno cimport errno, EINTR
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport abort
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 from posix.mman cimport (MAP_ANONYMOUS, MAP_FAILED, MAP_NORESERVE, MAP_PRIVATE, MAP_SHARED, PROT_READ,
                          PROT_WRITE, mmap, munmap)
 from posix.unistd cimport close, ftruncate, write

@@ -5,7 +5,7 @@ before the first one runs.
 """
 
 from libc.stddef cimport size_t
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from minikv_core.arena cimport undo_note
 from minikv_core.bitmap cimport parse_bit_offset

@@ -103,7 +103,8 @@ cdef bint parse_unit(Session* s, uint32_t at, bint* in_bits) noexcept nogil:
     return True
 
 
-cdef bint resolve_range(uint32_t length, int64_t start, int64_t end, bint in_bits, uint64_t* first, uint64_t* past) noexcept nogil:
+cdef bint resolve_range(uint32_t length, int64_t start, int64_t end, bint in_bits, uint64_t* first,
+                        uint64_t* past) noexcept nogil:
     """The bits [first, past) of a string of `length` bytes that a range means; False = it is empty."""
     cdef int64_t total = <int64_t>length * 8 if in_bits else length
     if start < 0:

@@ -2,7 +2,7 @@
 #
 # Bit 0 of a string is the most significant bit of its first byte.
 from libc.stddef cimport size_t
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport uint64_t
 
 cdef extern from * nogil:
     """
@@ -100,7 +100,7 @@ cdef extern from * nogil:
     void bits_or "minikv_bits_or"(char* to, const char* source, size_t n)
     void bits_xor "minikv_bits_xor"(char* to, const char* source, size_t n)
     void bits_not "minikv_bits_not"(char* to, const char* source, size_t n)         # to = ~source
-    void bits_without "minikv_bits_without"(char* to, const char* source, size_t n) # to = to & ~source
+    void bits_without "minikv_bits_without"(char* to, const char* source, size_t n)   # to = to & ~source
     void bits_only "minikv_bits_only"(char* to, const char* source, size_t n)       # to = source & ~to
     void bits_one "minikv_bits_one"(char* to, char* many, const char* source, size_t n)
     int clz_byte "minikv_clz_byte"(unsigned int x)      # leading zeros of a byte; x > 0

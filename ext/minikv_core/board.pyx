@@ -1,7 +1,7 @@
 """The board: what the processes of a store share beside the store itself."""
 
 from libc.string cimport memset
-from minikv_core.engine cimport Board, Engine, PLACE_FREE, pthread_mutex_t
+from minikv_core.engine cimport Board, Engine, pthread_mutex_t
 
 cdef extern from "sys/mman.h" nogil:
     enum: PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_SHARED, MAP_ANONYMOUS, MAP_NORESERVE

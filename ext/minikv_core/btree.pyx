@@ -642,7 +642,6 @@ cdef void turn(Arena* a, const TreeCursor* c, uint32_t to, uint32_t prefix) noex
 cdef Status tree_rekey(Arena* a, Tree* t, TreeCursor* c, const TreeKey* old, const TreeKey* key) noexcept nogil:
     cdef TreeCursor there
     cdef Ref ref = leaf_entries(c.nodes[0])[c.at[0]].ref
-    cdef bint same = True
     while True:
         descend(a, t, key, &there)
         if there.nodes[0] == c.nodes[0]:
@@ -820,7 +819,6 @@ cdef class TreeHandle:
         return pairs
 
     def clear(self):
-        cdef Ref refs[TREE_ROOM]
         cdef TreeCursor c
         tree_seek_rank(&self.arena, &self.tree, 0, &c)
         while c.ref:

@@ -10,10 +10,10 @@ cdef uint64_t tables[8][256]        # tables[k][b]: what byte b adds when k othe
 cdef void fill_tables() noexcept nogil:
     cdef uint64_t polynomial = <uint64_t>0x95AC9329AC4BC9B5        # bits in reverse
     cdef uint64_t crc
-    cdef uint32_t i, k, bit
+    cdef uint32_t i, k, _
     for i in range(256):
         crc = i
-        for bit in range(8):
+        for _ in range(8):
             crc = (crc >> 1) ^ polynomial if crc & 1 else crc >> 1
         tables[0][i] = crc
     for k in range(1, 8):

@@ -31,7 +31,7 @@ from minikv_core.session cimport (
     INBOX_BYTES, check_output_limit, count_memory, evict_sessions, holds_block, refresh_clock, session_close, unread_big,
 )
 from minikv_core.table cimport (
-    ALL_SLOTS, BUCKETS, ROOM, Bucket, Segment, Table, match_tags, table_due, table_find_ref, table_next_segment,
+    ALL_SLOTS, BUCKETS, ROOM, Bucket, Segment, match_tags, table_due, table_find_ref, table_next_segment,
     table_relocate,
 )
 from minikv_core.timing cimport calibrate

@@ -37,10 +37,10 @@ cdef struct Datagram:
 cdef void serve_datagrams(Worker* w, int fd, char* buffer, size_t room) noexcept nogil:
     cdef Datagram d
     cdef ssize_t n
-    cdef int i
+    cdef int _
     d.fd = fd
     d.bytes = buffer
-    for i in range(DATAGRAMS_A_TURN):
+    for _ in range(DATAGRAMS_A_TURN):
         memset(&d.peer, 0, sizeof(d.peer))
         d.peer.ss_family = AF_UNIX      # of a sender without a name nothing is written
         d.peer_length = sizeof(d.peer)

@@ -133,7 +133,6 @@ cdef Status cmd_restore(Session* s) noexcept nogil:
     cdef Engine* e = s.engine
     cdef Slice* key = &s.argv[1]
     cdef Options options
-    cdef Found f
     cdef Found old
     cdef Reader r
     cdef Status status

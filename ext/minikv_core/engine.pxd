@@ -216,7 +216,7 @@ cdef enum EventFlag:            # notify-keyspace-events
     EVENT_MISS = 1 << 11        # m
     EVENT_MODULE = 1 << 12      # d
     EVENT_NEW = 1 << 13         # n
-    EVENT_OVERWRITTEN = 1 << 14 # o
+    EVENT_OVERWRITTEN = 1 << 14  # o
     EVENT_TYPE_CHANGED = 1 << 15    # c
 
 # What must call upward is a pointer, set when the upper module is imported.
@@ -377,7 +377,7 @@ cdef struct Engine:
     void      (*on_question)(Engine* e) noexcept nogil      # places.pyx: another process asks all others
     bint      keeps_store       # its timers look after the store, and not after its sessions alone
     void      (*on_slow)(Session* s, uint64_t us) noexcept nogil    # pycommand.pyx: SLOWLOG, past its threshold
-    void      (*on_latency)(Engine* e, const char* event, uint64_t ms) noexcept nogil   # pycommand.pyx: LATENCY, past its threshold
+    void      (*on_latency)(Engine* e, const char* event, uint64_t ms) noexcept nogil   # LATENCY, past its threshold
     void      (*touch_watched)(Engine* e, Database* db, const Slice* key) noexcept nogil    # watch.pyx
     # blocking.pyx: note that a key is ready; serve those who wait, once the command is over
     void      (*key_ready)(Engine* e, Database* db, const Slice* key, int kind) noexcept nogil

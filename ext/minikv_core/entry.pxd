@@ -8,7 +8,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport INT64_MAX, int64_t, int16_t, int32_t, int8_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from minikv_core.memory cimport load_i64, load_u16, load_u32, store_u16, store_u32, store_u64
-from minikv_core.types cimport FORM_LARGE, FORM_PACKED_TTL, Form, HASH, Kind, Ref
+from minikv_core.types cimport FORM_LARGE, Form, HASH, Kind, Ref
 
 cdef enum:
     ENTRY_HEADER = 6

@@ -63,9 +63,9 @@ cdef bint evict_if_needed(Engine* e) noexcept nogil:
 
 cdef bint evict_one(Engine* e, int64_t policy) noexcept nogil:
     cdef PoolEntry victim
-    cdef uint32_t i
+    cdef uint32_t _, found
     if policy & EVICT_KIND == EVICT_RANDOM:
-        for i in range(e.database_count):
+        for _ in range(e.database_count):
             e.evict_database = (e.evict_database + 1) % e.database_count
             e.pool_count = 0
             if sample(e, &e.databases[e.evict_database], 1, policy) and evict(e, &e.pool[0]):
@@ -73,10 +73,10 @@ cdef bint evict_one(Engine* e, int64_t policy) noexcept nogil:
                 return True
         return False
     while True:
-        i = 0
+        found = 0
         for db in range(e.database_count):
-            i += sample(e, &e.databases[db], <uint32_t>e.config.maxmemory_samples, policy)
-        if i == 0 and e.pool_count == 0:
+            found += sample(e, &e.databases[db], <uint32_t>e.config.maxmemory_samples, policy)
+        if found == 0 and e.pool_count == 0:
             return False
         while e.pool_count:
             e.pool_count -= 1
@@ -109,10 +109,10 @@ cdef uint32_t sample(Engine* e, Database* db, uint32_t wanted, int64_t policy) n
     cdef bint volatile_only = policy & EVICT_VOLATILE != 0
     cdef Segment* segment
     cdef uint64_t position = 0
-    cdef uint32_t tries, found = 0
+    cdef uint32_t _, found = 0
     if t.count == 0 or (volatile_only and t.expiring == 0):
         return 0
-    for tries in range(<uint32_t>RANDOM_TRIES):
+    for _ in range(<uint32_t>RANDOM_TRIES):
         segment = segment_of(&e.arena, t, random_next(&e.random))
         found += sample_segment(e, db, segment, wanted - found, volatile_only, policy)
         if found == wanted:
@@ -127,11 +127,11 @@ cdef uint32_t sample(Engine* e, Database* db, uint32_t wanted, int64_t policy) n
 cdef uint32_t sample_segment(Engine* e, Database* db, Segment* segment, uint32_t wanted, bint volatile_only,
                              int64_t policy) noexcept nogil:
     cdef uint32_t at = <uint32_t>(random_next(&e.random) % BUCKETS)
-    cdef uint32_t i, mask, found = 0
+    cdef uint32_t _, mask, found = 0
     cdef Bucket* b
     if segment.count == 0 or (volatile_only and segment.expiring == 0):
         return 0
-    for i in range(<uint32_t>BUCKETS):
+    for _ in range(<uint32_t>BUCKETS):
         b = &segment.buckets[at]
         mask = ~match_tags(b.tags, 0) & ALL_SLOTS
         if volatile_only:

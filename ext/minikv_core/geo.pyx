@@ -5,7 +5,6 @@ member in them. What it has found is sorted only if the reply's order or COUNT a
 """
 
 from libc.math cimport fabs, llrint
-from libc.stddef cimport size_t
 from libc.stdint cimport INT64_MIN, int64_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, qsort, realloc
@@ -371,7 +370,8 @@ cdef Status search_and_reply(Session* s, int kind) noexcept nogil:
     cdef Found f
     cdef Status status = OK
     cdef uint64_t count
-    if find_zset(s, 2 if kind & STORES else 1, LOOK_READ, &f) == FAILED or             parse_search(s, kind, f.entry, &search) != OK:
+    if find_zset(s, 2 if kind & STORES else 1, LOOK_READ, &f) == FAILED or \
+            parse_search(s, kind, f.entry, &search) != OK:
         return FAILED
     memset(&r, 0, sizeof(r))
     if f.entry != NULL and not search_set(s.engine, f.entry, &search, &r):
@@ -490,7 +490,8 @@ cdef Status cmd_geodist(Session* s) noexcept nogil:
         return FAILED
     if find_zset(s, 1, LOOK_READ, &f) == FAILED:
         return FAILED
-    if f.entry == NULL or not zset_score(s.engine, f.entry, &s.argv[2], &score) or             not zset_score(s.engine, f.entry, &s.argv[3], &other):
+    if f.entry == NULL or not zset_score(s.engine, f.entry, &s.argv[2], &score) or \
+            not zset_score(s.engine, f.entry, &s.argv[3], &other):
         reply_null(&s.out)
         return OK
     geohash_decode(score, &a)

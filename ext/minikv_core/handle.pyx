@@ -7,7 +7,7 @@ only in that thread: in commands written in Python, or before and after serving.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stddef cimport size_t
 from libc.stdint cimport SIZE_MAX, int64_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from minikv_core.blocking cimport blocking_begin, blocking_end, waited_gone
 from minikv_core.arena cimport arena_alloc, arena_at, arena_close, arena_open, arena_slack, arena_trim
@@ -21,7 +21,7 @@ from minikv_core.keyspace cimport database_init
 from minikv_core.lazyfree cimport lazyfree_pending
 from minikv_core.output cimport SCRATCH_BYTES, OutNode, output_attach, output_detach, output_sent
 from minikv_core.pubsub cimport CHANNEL, PATTERN, SHARD, pubsub_attach, pubsub_release, topic_count
-from minikv_core.registry cimport MAX_COMMANDS, command_count
+from minikv_core.registry cimport command_count
 from minikv_core.session cimport refresh_clock, select_database, session_free, session_new, session_run
 from minikv_core.table cimport Bucket, Segment
 from minikv_core.timing cimport begin_timing, update_slow_ticks
@@ -52,6 +52,7 @@ cdef enum:
     REPLY_PEAK_MS = 5000
     UNDO_RESERVE = 1 << 30          # bytes of old contents that one section of a shared store may need
 
+
 def keep_heap():
     """Keep some freed memory in this process: else the queue of each long reply is fetched from the system anew.
 
@@ -61,10 +62,10 @@ def keep_heap():
 
 # ---------------------------------------------------------------- making and ending
 
+
 cdef bint engine_open(Engine* e, uint32_t databases, size_t reserve, bint shared) noexcept nogil:
     """Make the arena and the empty databases; False if memory is refused."""
     cdef uint32_t i
-    cdef size_t n
     memset(e, 0, sizeof(Engine))
     if not board_open(e, shared) or arena_open(&e.arena, reserve, shared) != OK:
         return False

@@ -330,8 +330,8 @@ cdef Status cmd_pfdebug(Session* s) noexcept nogil:
 cdef bint registers_hold(char* bytes, uint8_t* registers) noexcept nogil:
     """Whether dense registers keep random values, beside each other."""
     cdef uint64_t random = 1
-    cdef int i, round
-    for round in range(100):
+    cdef int i, _
+    for _ in range(100):
         for i in range(REGISTERS):
             registers[i] = random_next(&random) & 63
             dense_set(bytes, <uint32_t>i, registers[i])

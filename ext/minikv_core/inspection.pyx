@@ -185,7 +185,7 @@ cdef list stream_value(Engine* e, Stream* s):
     cdef StreamWalk w
     cdef char* field
     cdef char* p
-    cdef uint32_t i
+    cdef uint32_t _
     found = []
     first.ms = first.seq = 0
     last.ms = last.seq = <uint64_t>-1
@@ -194,7 +194,7 @@ cdef list stream_value(Engine* e, Stream* s):
         words = []
         field = w.fields
         p = w.body
-        for i in range(w.count):
+        for _ in range(w.count):
             if w.same:
                 field = take_text(field, words)
             else:

@@ -46,6 +46,7 @@ cdef void intset_write(char* p, const int64_t* numbers, uint32_t count) noexcept
 
 # ---------------------------------------------------------------- for the tests
 
+
 def build(list numbers):
     """The bytes of a set of numbers, which are sorted."""
     cdef uint32_t count = <uint32_t>len(numbers), i

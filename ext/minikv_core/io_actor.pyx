@@ -189,8 +189,8 @@ cdef void release(Store* p, Connection* c) noexcept nogil:
 
 cdef void end_connection(Store* p, Connection* c) noexcept nogil:
     """Close and free what no thread uses any more."""
-    cdef int i
-    for i in range(16):                 # unread bytes would turn the close into a reset
+    cdef int _
+    for _ in range(16):                 # unread bytes would turn the close into a reset
         if recv(c.fd, c.buffers, BUFFER_BYTES, MSG_DONTWAIT) <= 0:
             break
     close(c.fd)

@@ -25,7 +25,7 @@ from minikv_core.worker cimport engine_share
 import os
 import threading
 
-from minikv_core import io_epoll, io_poll  # noqa: F401  (their import adds the pollers)
+from minikv_core import io_epoll, io_poll  # no-cython-lint (their import adds the pollers)
 
 cdef enum:
     MOST = 128                  # sub-reactors

@@ -12,7 +12,6 @@ Choose    when handling a request may block, clients are hundreds, and straight 
           memory: the shape of classic Java servers, MySQL, and Apache's worker MPM
 """
 
-from libc.stddef cimport size_t
 from libc.stdint cimport INT64_MAX, int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport strlen
@@ -27,7 +26,7 @@ from minikv_core.sockets cimport *
 from minikv_core.threads cimport *
 from minikv_core.worker cimport engine_enter, engine_leave, engine_share
 
-from minikv_core import io_epoll  # noqa: F401  (its import adds the poller)
+from minikv_core import io_epoll  # no-cython-lint (its import adds the poller)
 
 cdef extern from *:
     int __sync_add_and_fetch(int* p, int n) nogil

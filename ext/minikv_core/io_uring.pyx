@@ -214,7 +214,7 @@ cdef void end_session(Loop* p, Session* s) noexcept nogil:
 cdef void hang_up(Loop* p, Session* s) noexcept nogil:
     """Close the connection of a released session, and free it, when nothing is in flight for it."""
     cdef Worker* w = p.worker
-    cdef int i
+    cdef int _
     if s.flags & LINGERS:
         linger_no_more(&p.lingering, s)
     if s.events & (RECEIVING | AWAITING):
@@ -222,7 +222,7 @@ cdef void hang_up(Loop* p, Session* s) noexcept nogil:
             s.events |= CANCELLED
             cancel(&p.ring, s.fd, OF_CANCEL)
         return
-    for i in range(16):                 # unread bytes would turn the close into a reset
+    for _ in range(16):                 # unread bytes would turn the close into a reset
         if recv(s.fd, w.scratch + w.scratch_used, SCRATCH_BYTES - w.scratch_used, MSG_DONTWAIT) <= 0:
             break
     close(s.fd)

@@ -1,8 +1,8 @@
 # The keyspace: look-ups with lazy expiry and access clocks, stores, removals, and what every change
 # must tell (watchers, events, counters).
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from minikv_core.arena cimport Arena, arena_at
-from minikv_core.engine cimport Config, Database, Engine, EVICT_LFU, Session, IS_NO_TOUCH, IS_INTERNAL
+from minikv_core.arena cimport arena_at
+from minikv_core.engine cimport Database, Engine, EVICT_LFU, Session, IS_NO_TOUCH
 from minikv_core.entry cimport Entry, entry_kind, entry_set_clock
 from minikv_core.hash cimport hash_bytes
 from minikv_core.memory cimport unlikely

@@ -8,7 +8,7 @@ whoever changes a block that is held twice changes a copy.
 
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memmove, memset
-from minikv_core.arena cimport Arena, arena_alloc, arena_at, arena_free, arena_resize, arena_size, undo_note
+from minikv_core.arena cimport arena_alloc, arena_at, arena_free, arena_resize, arena_size, undo_note
 from minikv_core.engine cimport *
 from minikv_core.entry cimport *
 from minikv_core.lazyfree cimport free_large, free_table_later, free_table_now

@@ -8,7 +8,6 @@ from libc.stdint cimport UINT64_MAX, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 from minikv_core.arena cimport arena_alloc, arena_at, arena_free, undo_note
 from minikv_core.engine cimport Engine
-from minikv_core.entry cimport Entry
 from minikv_core.keyspace cimport free_entry, kind_ops
 from minikv_core.memory cimport ctz
 from minikv_core.table cimport BUCKETS, Bucket, Segment, Table, match_tags, table_clear, table_next_segment

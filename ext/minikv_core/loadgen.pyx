@@ -26,8 +26,8 @@ cdef enum:
 cdef void visit(Load* g, Sweep* s, int64_t now) noexcept nogil:
     """Serve the connections whose time has come."""
     cdef Conn* c
-    cdef int i
-    for i in range(KICKS):
+    cdef int _
+    for _ in range(KICKS):
         if s.count == 0 or s.start_ns + s.done * s.interval_ns // s.count > now:
             return
         c = &g.conns[s.first + s.done % s.count]
@@ -50,8 +50,8 @@ cdef void open_more(Load* g) noexcept nogil:
 
 cdef void kick(Load* g) noexcept nogil:
     cdef Conn* c
-    cdef int i
-    for i in range(min(<int>KICKS, g.count - g.kicked)):
+    cdef int _
+    for _ in range(min(<int>KICKS, g.count - g.kicked)):
         c = &g.conns[g.kicked]
         g.kicked += 1
         if g.churn and c.stage == CLOSED and g.left:

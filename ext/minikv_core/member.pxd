@@ -9,7 +9,7 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
-from minikv_core.memory cimport load_i64, load_u32, load_u64, store_u32, store_u64
+from minikv_core.memory cimport load_i64, load_u32, store_u32, store_u64
 
 cdef enum KeyAt:            # Table.key_at
     ENTRY_KEYS = 0          # the elements are entries

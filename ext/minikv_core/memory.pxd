@@ -1,6 +1,6 @@
 # Unaligned loads and stores, prefetch, branch hints and bit tricks. Makes no module.
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 cdef extern from * nogil:

@@ -67,6 +67,7 @@ def _fill_tables():
         CACHED[i].f = f
         CACHED[i].e = e
 
+
 _fill_tables()
 
 

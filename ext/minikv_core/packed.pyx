@@ -160,12 +160,12 @@ cdef double item_double(const Item* item) noexcept nogil:
 
 
 cdef char* packed_find(const char* p, const char* end, const Item* item, uint32_t skip) noexcept nogil:
-    cdef uint32_t i
+    cdef uint32_t _
     while p < end:
         if packed_equals(p, item):
             return <char*>p
         p = packed_next(p)
-        for i in range(skip):
+        for _ in range(skip):
             p = packed_next(p)
     return NULL
 
@@ -179,8 +179,8 @@ cdef uint32_t packed_count(const char* p, const char* end) noexcept nogil:
 
 
 cdef char* packed_at(const char* p, uint32_t n) noexcept nogil:
-    cdef uint32_t i
-    for i in range(n):
+    cdef uint32_t _
+    for _ in range(n):
         p = packed_next(p)
     return <char*>p
 
@@ -201,6 +201,7 @@ cdef char* reply_packed(Output* o, const char* p) noexcept nogil:
     return <char*>packed_next(p)
 
 # ---------------------------------------------------------------- for the tests
+
 
 def pack(list values):
     """Elements for bytes, int and float values."""

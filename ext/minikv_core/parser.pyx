@@ -33,7 +33,7 @@ cdef struct Cursor:         # one call of parse_batch
     char*         bytes
     char*         pos       # first byte that is not understood
     char*         stop
-    uint32_t      count_max # above it read_count knows the violation
+    uint32_t      count_max   # above it read_count knows the violation
     int64_t       bulk_max  # above it next_arg knows the violation
     const char*   error
 

@@ -8,7 +8,7 @@ pass through the lock.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 from minikv_core.arena cimport arena_alloc, arena_at, arena_free
 from minikv_core.board cimport MAX_PLACES, board_clear_place
 from minikv_core.clock cimport monotonic_us, ticks
@@ -39,6 +39,7 @@ WAKE_SIGNAL = signal.SIGUSR1
 STATES = {PLACE_STARTING: "starting", PLACE_IDLE: "idle", PLACE_ACTIVE: "active", PLACE_ENDING: "ending"}
 
 # ---------------------------------------------------------------- places
+
 
 def attach(EngineHandle handle):
     """Let an engine follow what other processes write on the board."""
@@ -153,6 +154,7 @@ def run_timers(EngineHandle handle):
 
 # ---------------------------------------------------------------- settings
 
+
 def post_settings(EngineHandle handle, bytes text):
     """Let all other processes follow changed settings; inside a command. ValueError if the text is too long."""
     cdef Board* b = handle.engine.board
@@ -177,6 +179,7 @@ cdef void tell_settings(Engine* e) noexcept:
         logger.exception("another process's settings can't be followed")
 
 # ---------------------------------------------------------------- questions
+
 
 def ask(EngineHandle handle, tuple args):
     """Have every other process run a command; their replies, decoded. Inside a command.

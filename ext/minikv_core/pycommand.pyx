@@ -17,7 +17,7 @@ so too, in the place of a value that is none of these.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, strlen
+from libc.string cimport memcpy
 from minikv_core.engine cimport *
 from minikv_core.handle cimport EngineHandle
 from minikv_core.numbers cimport format_int
@@ -29,13 +29,13 @@ from minikv_core.registry cimport set_python_runner
 from minikv_core.reply cimport *
 from minikv_core.session cimport (
     refresh_clock,
-    fail, fail_bytes, on_session_end, select_database, session_close, session_continue, session_memory, session_reset,
+    fail_bytes, on_session_end, select_database, session_close, session_continue, session_memory, session_reset,
 )
 from minikv_core.tracking cimport (
     tracking_cache, tracking_options, tracking_prefix, tracking_redirect, tracking_start, tracking_stop,
 )
 from minikv_core.transaction cimport queued_count
-from minikv_core.types cimport FAILED, NO_MEMORY, OK, Slice, Status
+from minikv_core.types cimport NO_MEMORY, OK, Slice, Status
 from minikv_core.watch cimport watch_count, watch_failed
 
 import logging
@@ -310,7 +310,6 @@ def find_session(EngineHandle handle, int64_t number):
 def pause(EngineHandle handle, int64_t until_ms, bint everything):
     """CLIENT PAUSE: hold back writes, or everything, until a Unix time in ms; 0 = end the pause."""
     cdef Engine* e = &handle.engine
-    cdef Session* s
     if until_ms:
         e.pause_all = everything if not e.gate & GATE_PAUSED else everything or e.pause_all
         if not e.gate & GATE_PAUSED or until_ms > e.pause_until_ms:

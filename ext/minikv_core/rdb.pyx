@@ -8,7 +8,7 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 from minikv_core.memory cimport load_u16, load_u32, load_u64, store_u16, store_u32, store_u64
 from minikv_core.numbers cimport format_int, parse_double, parse_int
-from minikv_core.types cimport FAILED, NO_MEMORY, OK, Slice, Status
+from minikv_core.types cimport FAILED, NO_MEMORY, OK, Status
 
 cdef enum:
     INT32_CHARS = 11        # longest integer that is written as one

@@ -5,7 +5,7 @@ Redis 5 reads and turns into what its own settings ask for. Hashes with fields t
 that Redis has since 7.4; Valkey's own form for them differs, and one payload cannot be both.
 """
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from minikv_core.engine cimport Engine
 from minikv_core.entry cimport Entry, entry_kind, fields_due
 from minikv_core.keyspace cimport string_bytes
@@ -18,7 +18,7 @@ from minikv_core.t_hash cimport HashWalk, hash_length, hash_walk_begin, hash_wal
 from minikv_core.t_list cimport ListWalk, list_length, list_walk_begin, list_walk_next
 from minikv_core.t_set cimport SetWalk, set_length, set_walk_begin, set_walk_next
 from minikv_core.t_zset cimport ZsetWalk, zset_length, zset_walk_begin, zset_walk_next
-from minikv_core.types cimport HASH, LIST, SET, STREAM, STRING, ZSET, Slice
+from minikv_core.types cimport HASH, LIST, SET, STREAM, STRING, Slice
 
 
 cdef int save_value(Engine* e, Entry* entry, Writer* w) noexcept nogil:

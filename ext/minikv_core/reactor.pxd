@@ -23,7 +23,7 @@ cdef struct Poller:
     # Change what a descriptor is watched for, from `before` to `events`; 0 = nothing, before it is closed too.
     # False = it can't be watched.
     bint (*watch)(Loop* p, int fd, uint32_t before, uint32_t events, void* data) noexcept nogil
-    int (*wait)(Loop* p, int timeout_ms) noexcept nogil # fills p.events; returns how many; -1 = no timeout
+    int (*wait)(Loop* p, int timeout_ms) noexcept nogil  # fills p.events; returns how many; -1 = no timeout
 
 cdef struct Listener:
     int  fd                     # -1 = free place

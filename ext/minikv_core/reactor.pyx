@@ -28,7 +28,6 @@ from minikv_core.session cimport (
     session_take_ready, wants_resume,
 )
 from minikv_core.sockets cimport *
-from minikv_core.types cimport OK
 from minikv_core.wake cimport wake_taken
 from minikv_core.worker cimport engine_enter, engine_leave, own_session, worker_close, worker_open
 
@@ -73,8 +72,8 @@ cdef void watch_listeners(Loop* p, bint on) noexcept nogil:
 cdef void accept_batch(Loop* p, Listener* listener) noexcept nogil:
     cdef sockaddr_storage peer
     cdef Session* s
-    cdef int i, fd, status
-    for i in range(ACCEPTS_A_TURN):
+    cdef int _, fd, status
+    for _ in range(ACCEPTS_A_TURN):
         status = accept_peer(listener.fd, p.accept_flags, &fd, &peer)
         if status == ACCEPT_EXHAUSTED:
             # the connection stays in the backlog; a listener still watched would spin
@@ -171,9 +170,9 @@ cdef ssize_t send_output(Session* s) noexcept nogil:
 cdef void write_session(Loop* p, Session* s) noexcept nogil:
     """Send as much as the socket takes; what is left stays with the session."""
     cdef ssize_t sent = 0
-    cdef int turn, failure = 0
+    cdef int _, failure = 0
     if s.flags & WANTS_WRITE == 0 and s.gate & CLOSE_NOW == 0:
-        for turn in range(SENDS_A_TURN):
+        for _ in range(SENDS_A_TURN):
             if output_pending(&s.out) == 0:
                 break
             sent = send_output(s)
@@ -282,9 +281,9 @@ cdef void end_session(Loop* p, Session* s, bint may_linger) noexcept nogil:
 
 cdef bint drop_input(Loop* p, Session* s) noexcept nogil:
     """Read what the peer still says; whether it may say more."""
-    cdef int i
+    cdef int _
     cdef ssize_t got
-    for i in range(READS_A_TURN):
+    for _ in range(READS_A_TURN):
         got = recv(s.fd, p.buffer, RECEIVE_BYTES, MSG_DONTWAIT)
         if got <= 0:
             return got < 0 and (errno == EAGAIN or errno == EINTR)

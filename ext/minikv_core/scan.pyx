@@ -5,7 +5,7 @@ key, which must not happen while the table is walked.
 """
 from libc cimport errno
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc, strtoull
 from libc.string cimport memchr, memcpy
 from minikv_core.arena cimport arena_at

@@ -8,7 +8,7 @@ Whatever needs a closer look before a command (authentication, MULTI, subscriber
 is a bit in Session.gate or Engine.gate; with no bit set a command runs at once.
 """
 
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset, strlen, strncmp
@@ -25,11 +25,11 @@ from minikv_core.output cimport (
     output_spill,
 )
 from minikv_core.parser cimport (
-    PARSE_ERROR, PARSE_FULL, PARSE_MORE, PARSE_NO_MEMORY, Batch, Limits, Parser, ParseStatus, Request, parse_batch,
+    PARSE_ERROR, PARSE_FULL, PARSE_NO_MEMORY, Batch, Limits, Parser, ParseStatus, Request, parse_batch,
     parser_big_bytes, parser_big_filled, parser_big_room, parser_free, parser_init, parser_unread,
 )
 from minikv_core.registry cimport find_command, name_word
-from minikv_core.reply cimport reply_error, reply_raw
+from minikv_core.reply cimport reply_error
 from minikv_core.table cimport table_prefetch_bucket, table_prefetch_entry
 from minikv_core.timing cimport report_slow
 from minikv_core.types cimport BAD_INT, BAD_TIME, BLOCKED, FAILED, NO_MEMORY, OK, Slice, Status
@@ -142,8 +142,8 @@ cdef void select_database(Session* s, uint32_t index) noexcept nogil:
     s.db = &s.engine.databases[index]
 
 cdef size_t session_memory(Session* s) noexcept nogil:
-    return (sizeof(Session) + s.inbox_room + s.out.held + (s.pushes.held if s.pushes != NULL else 0) + s.queued_bytes + s.state_bytes
-            + s.parser.room * sizeof(Slice) + parser_big_bytes(&s.parser))
+    return (sizeof(Session) + s.inbox_room + s.out.held + (s.pushes.held if s.pushes != NULL else 0)
+            + s.queued_bytes + s.state_bytes + s.parser.room * sizeof(Slice) + parser_big_bytes(&s.parser))
 
 cdef void count_memory(Session* s) noexcept nogil:
     cdef Engine* e = s.engine

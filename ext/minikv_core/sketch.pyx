@@ -229,8 +229,8 @@ cdef void join_runs(Sketch* sketch, uint32_t at) noexcept nogil:
     """Join neighbours of the same value near a byte, as far as one run can hold both."""
     cdef Run run, next
     cdef uint32_t behind, past
-    cdef int step
-    for step in range(MERGE_STEPS):
+    cdef int _
+    for _ in range(MERGE_STEPS):
         if at >= sketch.len:
             return
         behind = read_run(sketch.bytes, sketch.len, at, &run)

@@ -1,6 +1,6 @@
 # Linux system calls of the I/O models that Cython's own declarations lack. Makes no module.
 from libc.stddef cimport size_t
-from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 cdef extern from "errno.h" nogil:
     int errno
@@ -45,7 +45,8 @@ cdef extern from "sys/socket.h" nogil:
         void*   msg_control
         size_t  msg_controllen
         int     msg_flags
-    enum: AF_INET, AF_INET6, AF_UNIX, SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, MSG_DONTWAIT, MSG_TRUNC, MSG_WAITALL, SHUT_RD, SHUT_WR, SHUT_RDWR
+    enum: AF_INET, AF_INET6, AF_UNIX, SOCK_NONBLOCK, SOCK_CLOEXEC, SHUT_RD, SHUT_WR, SHUT_RDWR
+    enum: MSG_NOSIGNAL, MSG_DONTWAIT, MSG_TRUNC, MSG_WAITALL
     enum: SOCK_DGRAM, SOL_SOCKET, SO_RCVTIMEO, SO_SNDTIMEO, SO_TYPE
     ssize_t recv(int fd, void* buf, size_t n, int flags)
     ssize_t recvfrom(int fd, void* buf, size_t n, int flags, sockaddr* peer, socklen_t* length)

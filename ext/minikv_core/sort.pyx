@@ -251,7 +251,7 @@ cdef bint walk_next(Walk* w, Slice* element) noexcept nogil:
 cdef Status load_rows(Engine* e, Entry* entry, uint64_t first, uint64_t count, Work* w) noexcept nogil:
     """Copy `count` elements from the first-th on."""
     cdef Slice element
-    cdef uint64_t i
+    cdef uint64_t _
     cdef Walk walk
     if count == 0:
         return OK
@@ -259,7 +259,7 @@ cdef Status load_rows(Engine* e, Entry* entry, uint64_t first, uint64_t count, W
     if w.rows == NULL:
         return NO_MEMORY
     walk_begin(e, entry, &walk)
-    for i in range(first):
+    for _ in range(first):
         walk_next(&walk, &element)
     while w.count < count and walk_next(&walk, &element):
         if not pool_copy(w, &element, &w.rows[w.count].element):

@@ -69,8 +69,8 @@ cdef inline char* write_bytes(char* to, const Slice* word) noexcept nogil:
 
 cdef inline char* skip(char* p, uint32_t n) noexcept nogil:
     """The place behind n elements."""
-    cdef uint32_t i
-    for i in range(n):
+    cdef uint32_t _
+    for _ in range(n):
         p = <char*>packed_next(p)
     return p
 

@@ -6,7 +6,7 @@
 #
 # next_due is INT64_MAX if no field expires; else no field expires before it. A field whose time has come
 # is there until it is removed, and no function but field_find and hash_length sees it.
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from minikv_core.arena cimport arena_at
 from minikv_core.engine cimport Database, Engine, Session
 from minikv_core.entry cimport Entry, EntryView, entry_form, entry_kind, entry_value, entry_view, fields_due

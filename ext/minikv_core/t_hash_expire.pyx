@@ -15,7 +15,7 @@ from minikv_core.engine cimport *
 from minikv_core.entry cimport entry_form, entry_key, fields_due
 from minikv_core.expiretime cimport AT_MILLIS, AT_SECONDS, MILLIS, NO_UNIT, SECONDS, ExpiryUnit, expiry_unit
 from minikv_core.keyspace cimport (
-    Found, LOOK_READ, LOOK_WRITE, free_entry, notify, remove_key, set_fields_due, signal_modified, unlink_entry,
+    Found, LOOK_READ, LOOK_WRITE, free_entry, notify, set_fields_due, signal_modified, unlink_entry,
     value_splice,
 )
 from minikv_core.member cimport Field, field_view
@@ -189,9 +189,9 @@ cdef Status parse_fields(Session* s, uint32_t at, const char* bad_number) noexce
 
 
 cdef Status reply_same(Session* s, uint32_t count, Outcome outcome) noexcept nogil:
-    cdef uint32_t i
+    cdef uint32_t _
     reply_array(&s.out, count)
-    for i in range(count):
+    for _ in range(count):
         reply_int(&s.out, <int>outcome)
     return OK
 

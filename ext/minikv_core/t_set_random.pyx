@@ -371,7 +371,7 @@ cdef Status reply_repeated(Session* s, Entry* entry, uint64_t count) noexcept no
     cdef Ref drawn[SET_GROUP]
     cdef Member* members
     cdef SetWalk w
-    cdef uint64_t i = 0, n
+    cdef uint64_t i = 0, n, _
     if entry_form(entry) == FORM_LARGE:
         reply_array(&s.out, <int64_t>count)
         while count:
@@ -393,7 +393,7 @@ cdef Status reply_repeated(Session* s, Entry* entry, uint64_t count) noexcept no
         if i == n:
             break
     reply_array(&s.out, <int64_t>count)
-    for i in range(count):
+    for _ in range(count):
         reply_member(&s.out, &members[random_below(e, n)])
     free(members)
     return OK

@@ -61,9 +61,9 @@ cdef inline void reply_fields(Output* o, StreamWalk* w) noexcept nogil:
     """The fields and values of the entry that a walk has found."""
     cdef char* field = w.fields
     cdef char* p = w.body
-    cdef uint32_t i
+    cdef uint32_t _
     reply_array(o, 2 * <int64_t>w.count)
-    for i in range(w.count):
+    for _ in range(w.count):
         if w.same:
             field = reply_packed(o, field)
         else:

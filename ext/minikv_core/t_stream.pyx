@@ -554,9 +554,9 @@ cdef bint check_ids(Session* s, uint32_t at, uint32_t count) noexcept nogil:
 
 cdef void reply_none(Session* s, uint32_t count) noexcept nogil:
     """No entry is there."""
-    cdef uint32_t i
+    cdef uint32_t _
     reply_array(&s.out, count)
-    for i in range(count):
+    for _ in range(count):
         reply_int(&s.out, NOT_THERE)
 
 

@@ -122,7 +122,6 @@ cdef bint string_has_digest(Engine* e, Entry* entry, const Slice* digest) noexce
     digest   DIGEST_CHARS bytes; bytes that are no digits differ from every digest
     """
     cdef char text[DIGEST_CHARS + 1]
-    cdef int i
     format_digest(text, string_digest(e, entry))
     text[DIGEST_CHARS] = 0
     return is_word(digest, text)

@@ -11,7 +11,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memset
-from minikv_core.engine cimport READONLY, Engine, Session
+from minikv_core.engine cimport READONLY, Session
 from minikv_core.keyspace cimport LOOK_READ, Found, key_hash, look_up, string_bytes
 from minikv_core.numbers cimport parse_int
 from minikv_core.registry cimport fn

@@ -436,9 +436,9 @@ cdef bint zset_walk_next(ZsetWalk* w, Slice* member, double* score) noexcept nog
 cdef void find_places(ZsetWalk* w) noexcept nogil:
     """Keep the places of the pairs in front of the present one."""
     cdef const char* p = w.start
-    cdef uint64_t i
+    cdef uint64_t i, _
     w.placed = w.rank - min(w.rank, <uint64_t>WALK_PLACES)
-    for i in range(w.placed):
+    for _ in range(w.placed):
         p = next_pair(p)
     for i in range(w.rank - w.placed):
         w.places[i] = <uint32_t>(p - w.start)
@@ -711,7 +711,7 @@ cdef Status zset_remove_span(Engine* e, Found* f, uint64_t first, uint64_t count
     cdef Packed pairs
     cdef Zset* z
     cdef uint32_t n
-    cdef uint64_t i
+    cdef uint64_t _
     if entry_form(f.entry) == FORM_LARGE:
         z = zset_root(e, f.entry)
         while count:
@@ -723,7 +723,7 @@ cdef Status zset_remove_span(Engine* e, Found* f, uint64_t first, uint64_t count
         return OK
     pairs = packed_of(f.entry)
     start = pairs.start
-    for i in range(first):
+    for _ in range(first):
         start = next_pair(start)
     p = start
     while count and p < pairs.end:

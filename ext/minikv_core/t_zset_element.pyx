@@ -455,7 +455,7 @@ cdef Status cmd_zrandmember(Session* s) noexcept nogil:
     cdef Engine* e = s.engine
     cdef int64_t count = 1
     cdef bint with_scores = s.argc == 4
-    cdef uint64_t length, n, i
+    cdef uint64_t length, n, _
     cdef Found f
     if s.argc > 2:
         if not parse_int(s.argv[2].ptr, s.argv[2].len, &count):
@@ -482,7 +482,7 @@ cdef Status cmd_zrandmember(Session* s) noexcept nogil:
     if count < 0:
         n = <uint64_t>-count
         reply_array(&s.out, pair_elements(&s.out, n, with_scores))
-        for i in range(n):
+        for _ in range(n):
             reply_at(s, f.entry, random_next(&e.random) % length, with_scores)
         return OK
     n = min(<uint64_t>count, length)

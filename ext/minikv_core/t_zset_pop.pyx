@@ -74,7 +74,7 @@ cdef Status pop(Session* s, uint32_t at, Found* f, bint highest, int64_t most, S
     """Take up to `most` members from an end of the sorted set at argv[at], and reply with them."""
     cdef Engine* e = s.engine
     cdef Slice* key = &s.argv[at]
-    cdef uint64_t length = zset_length(e, f.entry), n = min(<uint64_t>most, length), i
+    cdef uint64_t length = zset_length(e, f.entry), n = min(<uint64_t>most, length), _
     cdef OutMark before
     cdef Slice member
     cdef double score
@@ -89,7 +89,7 @@ cdef Status pop(Session* s, uint32_t at, Found* f, bint highest, int64_t most, S
     elif shape != NAMED:
         reply_array(&s.out, <int64_t>n)
     zset_seek_rank(e, f.entry, length if highest else 0, &w)
-    for i in range(n):
+    for _ in range(n):
         if highest:
             zset_walk_back(&w, &member, &score)
         else:

@@ -271,7 +271,8 @@ cdef Status cmd_zrange(Session* s) noexcept nogil:
 define("ZREVRANGE", fn(cmd_zrevrange), arity=-4, flags=READONLY, keys=KeySpec(1, 1, 1, "RO access"),
        group="sorted-set", since="1.2.0",
        cost="O(log(N)+M) for N members, M of them concerned",
-       args="key start:integer stop:integer [WITHSCORES]", deprecated_since="6.2.0", replaced_by="`ZRANGE` with the `REV` argument",
+       args="key start:integer stop:integer [WITHSCORES]", deprecated_since="6.2.0",
+       replaced_by="`ZRANGE` with the `REV` argument",
        summary="Returns the members within a range of ranks counted from the highest score.")
 cdef Status cmd_zrevrange(Session* s) noexcept nogil:
     return reply_range(s, BY_RANK, BACKWARDS)

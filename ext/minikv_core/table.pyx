@@ -629,11 +629,11 @@ cdef Ref table_random(Arena* a, Table* t, uint64_t* random_state) noexcept nogil
     """
     cdef Ref* directory = <Ref*>arena_at(a, t.directory)
     cdef uint64_t at, position = 0
-    cdef uint32_t slot, i
+    cdef uint32_t slot, _
     cdef Segment* s
     if t.count == 0:
         return 0
-    for i in range(<uint32_t>RANDOM_TRIES):
+    for _ in range(<uint32_t>RANDOM_TRIES):
         at = below(random_state, <uint64_t>1 << t.depth)
         if at and directory[at] == directory[at - 1]:
             continue

@@ -8,7 +8,6 @@ from libc.stdint cimport UINT64_MAX, int64_t, uint64_t
 from minikv_core.clock cimport monotonic_us, ticks
 from minikv_core.engine cimport FAST, SKIP_SLOWLOG, Engine, Session
 from minikv_core.keyspace cimport note_latency
-from minikv_core.memory cimport unlikely
 
 cdef enum:
     SHORTEST_US = 1000          # before that, the clock's own steps would distort the comparison
@@ -20,8 +19,8 @@ cdef double UNIT = 4294967296.0     # Engine.us_per_tick is a fixed-point number
 cdef int64_t read_both(uint64_t* at) noexcept nogil:
     """The monotonic clock in microseconds, and the time stamp of the same moment."""
     cdef int64_t before, now = monotonic_us()
-    cdef int i
-    for i in range(READINGS):
+    cdef int _
+    for _ in range(READINGS):
         before = now
         at[0] = ticks()
         now = monotonic_us()

@@ -14,7 +14,6 @@ Messages to the session that runs follow the reply to its command (session_push)
 the engine; an engine that nobody has ever tracked in has none.
 """
 
-from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset, strcmp

@@ -7,12 +7,12 @@ Nothing runs in between, so what EXEC runs is atomic.
 """
 
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy
 from minikv_core.arena cimport arena_free
 from minikv_core.engine cimport (
-    ALLOW_BUSY, DIRTY_EXEC, Engine, FAST, IN_EXEC, IN_MULTI, LOADING, NOSCRIPT, QUEUEING, REPLY_OFF, REPLY_SKIP,
+    ALLOW_BUSY, DIRTY_EXEC, FAST, IN_EXEC, IN_MULTI, LOADING, NOSCRIPT, QUEUEING, REPLY_OFF, REPLY_SKIP,
     RUNS_QUEUE, Session, SKIP_SLOWLOG, STALE,
 )
 from minikv_core.output cimport OutMark, output_mark, output_rollback

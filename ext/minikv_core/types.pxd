@@ -1,5 +1,5 @@
 # The engine's vocabulary: references, slices, statuses and value kinds. Makes no module.
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
 ctypedef uint32_t Ref       # place in an arena, units of 8 bytes from its base; 0 = none
 

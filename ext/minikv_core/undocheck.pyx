@@ -13,7 +13,7 @@ from minikv_core.arena cimport (
     later_frees,
 )
 from minikv_core.btree cimport (
-    Tree, TreeCursor, TreeNode, node_branches, tree_check, tree_next, tree_node_bytes, tree_seek_rank,
+    TreeCursor, TreeNode, node_branches, tree_check, tree_next, tree_node_bytes, tree_seek_rank,
 )
 from minikv_core.engine cimport Database, Engine, Root
 from minikv_core.entry cimport (

@@ -27,7 +27,7 @@ from minikv_core.memory cimport load_u32, load_u64, store_u32, store_u64
 from minikv_core.registry cimport fn
 from minikv_core.reply cimport reply_ok
 from minikv_core.session cimport fail, fail_status, on_session_end
-from minikv_core.table cimport Slot, Table, table_clear, table_find, table_insert, table_remove, table_scan
+from minikv_core.table cimport Slot, table_clear, table_find, table_insert, table_remove, table_scan
 from minikv_core.types cimport NO_MEMORY, OK, Ref, STRING, FORM_RAW, Slice, Status
 
 from minikv_core.registry import KeySpec, define

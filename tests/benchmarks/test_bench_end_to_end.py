@@ -10,7 +10,7 @@ pytest.importorskip("rich", reason="the bench extra is not installed")
 pytest.importorskip("matplotlib", reason="the bench extra is not installed")
 
 from benchmarks import __main__
-from benchmarks.scenarios import Scale
+from benchmarks.scenarios import Scale, latency
 from minikv.compare import peers
 
 TINY = Scale(
@@ -25,6 +25,7 @@ TINY = Scale(
 )
 
 
+@pytest.mark.timeout(600)
 def test_tiny_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not shutil.which("redis-benchmark"):
         pytest.skip("redis-benchmark is not installed")
@@ -32,6 +33,8 @@ def test_tiny_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not found:
         pytest.skip("neither Valkey nor Redis is installed")
     monkeypatch.setattr(__main__, "QUICK", TINY)
+    # The inserting process takes only what the other tests leave of the processors.
+    monkeypatch.setattr(latency, "START_LIMIT", 500)
     server = found[0]
     arguments = [
         "--quick",

@@ -285,7 +285,7 @@ def test_the_key_goes_with_its_last_field(lazy):
 
 
 def test_the_timer_removes_fields(abc):
-    do(abc, "HPEXPIRE h 20 FIELDS 2 a b")
+    do(abc, "HPEXPIRE h 200 FIELDS 2 a b")
     assert info(abc, "db0") == "keys=1,expires=0,avg_ttl=0,subexpiry=1"
     until(lambda: abc.cmd("HLEN", "h") == 1)
     assert everything(abc) == {b"c": b"3"}

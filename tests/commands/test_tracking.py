@@ -182,8 +182,8 @@ def test_databases_make_no_difference(tracking, writer):
 
 def test_expired_keys(tracking, writer):
     reader = tracking()
-    writer.cmd("SET", "k", 1, "PX", 20)
-    reader.cmd("GET", "k")
+    writer.cmd("SET", "k", 1, "PX", 200)
+    assert reader.cmd("GET", "k") == b"1"
     assert reader.read() == changed("k")  # though nobody asks for it
 
 
@@ -191,9 +191,9 @@ def test_lazy_expiry_in_the_midst_of_a_reply(tracking, writer):
     reader = tracking()
     writer.cmd("DEBUG", "SET-ACTIVE-EXPIRE", 0)
     writer.cmd("SET", "x", 1)
-    writer.cmd("SET", "y", 2, "PX", 10)
+    writer.cmd("SET", "y", 2, "PX", 200)
     assert reader.cmd("MGET", "x", "y") == [b"1", b"2"]
-    writer.cmd("DEBUG", "SLEEP", "0.02")
+    writer.cmd("DEBUG", "SLEEP", "0.21")
     assert reader.cmd("MGET", "x", "y") == [b"1", None]
     assert reader.read() == changed("y")
 

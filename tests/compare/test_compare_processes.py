@@ -59,7 +59,8 @@ def test_cpu_of_ended_and_of_living_children_counts() -> None:
 
 def test_a_zombie_is_no_process_but_its_time_counts() -> None:
     burning = BURN.format(seconds=0.1)
-    code = f"import os, time\nif not os.fork():\n exec({burning!r}); os._exit(0)\ntime.sleep(0.5)\n"
+    code = f"import os\nif not (pid := os.fork()):\n exec({burning!r}); os._exit(0)\n"
+    code += "os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)\n"
     with session(code + READY) as child:
         used = processes.usage(child.pid)
         assert used.processes == 1

@@ -81,7 +81,7 @@ def test_a_flood_waits_until_the_store_has_taken_it(spawn, connect, tmp_path):
     sleeper, client = connect(server.port), connect(path)
     assert client.cmd("PING") == b"PONG"
     flood = b"SET k vvvvvvvvvvvvvvvvvvvv\r\n" * 100_000
-    sleeper.send("DEBUG", "SLEEP", 2)
+    sleeper.send("DEBUG", "SLEEP", 4)
     time.sleep(0.1)
     client.socket.setblocking(False)
     sent = 0

@@ -252,7 +252,7 @@ def test_master_without_descriptors(settings, opened):
 def is_served(client):
     """Whether a request is answered soon."""
     client.send("PING")
-    client.socket.settimeout(0.3)
+    client.socket.settimeout(1)
     try:
         return client.read() == b"PONG"
     except TimeoutError:

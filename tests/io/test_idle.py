@@ -11,8 +11,8 @@ def test_timeout_closes_idle_clients_alone(serve, connect):
     subscriber.cmd("SUBSCRIBE", "channel")
     monitor.cmd("MONITOR")
     busy.cmd("CONFIG", "SET", "timeout", 1)
-    idle.cmd("SET", "k", "v")
     start = time.monotonic()
+    idle.cmd("SET", "k", "v")
     idle.socket.settimeout(0.1)
     while True:
         assert busy.cmd("GET", "k") == b"v"
