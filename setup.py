@@ -13,13 +13,19 @@ from setuptools import Extension, setup
 SOURCES = sorted(str(path) for path in Path("ext/minikv_core").glob("*.pyx"))
 if os.environ.get("MINIKV_COMPILED"):
     SOURCES = []
-FLAGS = ["-O3", "-fno-strict-aliasing", "-Wno-unused-function", "-Wno-unreachable-code"]
+FLAGS = [
+    "-O3",
+    "-g0",  # Python's own flags have -g, which makes the modules ten times as large
+    "-fno-strict-aliasing",
+    "-Wno-unused-function",
+    "-Wno-unreachable-code",
+]
 LINK: list[str] = []
 CORES = os.cpu_count() or 1
 if os.environ.get("MINIKV_ASAN"):
     FLAGS = [
         "-O1",
-        "-g",
+        "-g1",  # line numbers for the reports
         "-fno-omit-frame-pointer",
         "-fsanitize=address,undefined",
         "-fno-sanitize-recover=undefined",
