@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-CORE = Path(__file__).parent.parent / "ext/minikv_core"
+ROOT = Path(__file__).parent.parent
+CORE = ROOT / "ext/minikv_core"
 LAYERS = (
     "types memory clock sockets wake threads mailbox linked",
     "hash arena undo numbers glob xxh3 histogram crc64 bitwords sketch",
@@ -42,3 +43,10 @@ def imports_of(name):
 def test_imports_go_down(name):
     above = {other for other in imports_of(name) if LAYER[other] > LAYER[name]}
     assert not above, f"{name} is in layer {LAYER[name] + 1} and imports {above}"
+
+
+def test_the_tour_names_every_module():
+    named = re.findall(r"`(\w+)(?:\.pxd)?(…?)`", (ROOT / "README.md").read_text())
+    modules = {name for name, rest in named if not rest}
+    families = tuple(name for name, rest in named if rest)
+    assert not [name for name in MODULES if name not in modules and not name.startswith(families)]
