@@ -1,6 +1,6 @@
 """Kills worker processes at random under load, and checks that the store stays right.
 
-    python tests/io/kill_workers.py --io nginx --kills 500 --seed 1
+    PYTHONPATH=tests python tests/io/kill_workers.py --io nginx --kills 500 --seed 1
 
 Each client has keys of its own and knows what they must hold. A command whose connection breaks may
 have run or not, whole: the next read says which. Anything else is a wrong value.
