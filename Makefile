@@ -54,7 +54,7 @@ lint: $(VENV)/built
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PATH=$(BIN):$$PATH $(BIN)/cython-lint ext/minikv_core
-	$(BIN)/python tests/cython_hints.py
+	PYTHONPATH=. $(BIN)/python tests/cython_hints.py
 
 # A copy of the tree, so that the sanitizers' objects never mix with the ordinary ones; with its times, so that
 # Cython does not write its C files anew. The undo log's tests compare whole arenas, which takes long there, and run

@@ -31,28 +31,30 @@ if os.environ.get("MINIKV_ASAN"):
         "-fno-sanitize-recover=undefined",
     ]
     LINK = ["-fsanitize=address,undefined"]
+DIRECTIVES = {
+    "language_level": "3",
+    "boundscheck": False,
+    "wraparound": False,
+    "cdivision": True,
+    "initializedcheck": False,
+    "show_performance_hints": True,
+}
 
-setup(
-    ext_modules=cythonize(
-        [
-            Extension(
-                f"minikv_core.{Path(source).stem}",
-                [source],
-                extra_compile_args=FLAGS,
-                extra_link_args=LINK,
-            )
-            for source in SOURCES
-        ],
-        include_path=["ext"],
-        nthreads=CORES,
-        compiler_directives={
-            "language_level": "3",
-            "boundscheck": False,
-            "wraparound": False,
-            "cdivision": True,
-            "initializedcheck": False,
-            "show_performance_hints": True,
-        },
-    ),
-    options={"build_ext": {"parallel": CORES}},
-)
+if __name__ == "__main__":  # tests/cython_hints.py reads what stands above
+    setup(
+        ext_modules=cythonize(
+            [
+                Extension(
+                    f"minikv_core.{Path(source).stem}",
+                    [source],
+                    extra_compile_args=FLAGS,
+                    extra_link_args=LINK,
+                )
+                for source in SOURCES
+            ],
+            include_path=["ext"],
+            nthreads=CORES,
+            compiler_directives=DIRECTIVES,
+        ),
+        options={"build_ext": {"parallel": CORES}},
+    )

@@ -1,39 +1,32 @@
 """Compile every engine module to C and fail on Cython's performance hints and warnings.
 
 A hint means that engine code takes the GIL or makes Python objects where it must not.
+Run from the root, which must be on the path too, for setup.py says how the modules are compiled.
 """
 
 import os
 import sys
 import tempfile
-from pathlib import Path
 
 from Cython.Build import cythonize
 
-ROOT = Path(__file__).parent.parent
-DIRECTIVES = {
-    "language_level": "3",
-    "boundscheck": False,
-    "wraparound": False,
-    "cdivision": True,
-    "show_performance_hints": True,
-}
+from setup import CORES, DIRECTIVES, SOURCES
 
 
-def hints_of(sources: list[str]) -> str:
-    """What the compiler and its processes say about modules; empty if nothing."""
+def hints() -> str:
+    """What the compiler and its processes say about the modules; empty if nothing."""
     with tempfile.TemporaryFile() as said, tempfile.TemporaryDirectory() as folder:
         ours = os.dup(2)
         os.dup2(said.fileno(), 2)
         try:
             cythonize(
-                sources,
+                SOURCES,
                 include_path=["ext"],
                 build_dir=folder,
                 compiler_directives=DIRECTIVES,
                 force=True,
                 quiet=True,
-                nthreads=os.cpu_count() or 1,
+                nthreads=CORES,
             )
         finally:
             os.dup2(ours, 2)
@@ -43,11 +36,9 @@ def hints_of(sources: list[str]) -> str:
 
 def main() -> int:
     """Check all modules; returns the exit status."""
-    os.chdir(ROOT)
-    sources = sorted(str(path) for path in Path("ext/minikv_core").glob("*.pyx"))
-    said = hints_of(sources)
-    print(f"{said}{len(sources)} engine modules, {'hints' if said else 'no hint'}")
-    return 1 if said else 0
+    said = hints()
+    print(f"{said}{len(SOURCES)} engine modules, {'hints' if said else 'no hint'}")
+    return 1 if said or not SOURCES else 0
 
 
 if __name__ == "__main__":

@@ -99,9 +99,9 @@ cdef extern from * nogil:
     void bits_and "minikv_bits_and"(char* to, const char* source, size_t n)
     void bits_or "minikv_bits_or"(char* to, const char* source, size_t n)
     void bits_xor "minikv_bits_xor"(char* to, const char* source, size_t n)
-    void bits_not "minikv_bits_not"(char* to, const char* source, size_t n)         # to = ~source
+    void bits_not "minikv_bits_not"(char* to, const char* source, size_t n)           # to = ~source
     void bits_without "minikv_bits_without"(char* to, const char* source, size_t n)   # to = to & ~source
-    void bits_only "minikv_bits_only"(char* to, const char* source, size_t n)       # to = source & ~to
+    void bits_only "minikv_bits_only"(char* to, const char* source, size_t n)         # to = source & ~to
     void bits_one "minikv_bits_one"(char* to, char* many, const char* source, size_t n)
     int clz_byte "minikv_clz_byte"(unsigned int x)      # leading zeros of a byte; x > 0
     uint64_t swap64 "minikv_swap64"(uint64_t x)

@@ -31,7 +31,7 @@ from minikv_core.parser cimport (
 from minikv_core.registry cimport find_command, name_word
 from minikv_core.reply cimport reply_error
 from minikv_core.table cimport table_prefetch_bucket, table_prefetch_entry
-from minikv_core.timing cimport report_slow
+from minikv_core.timing cimport report_slow, ticks_us
 from minikv_core.types cimport BAD_INT, BAD_TIME, BLOCKED, FAILED, NO_MEMORY, OK, Slice, Status
 
 cdef enum:
@@ -484,7 +484,7 @@ cdef inline Status call(Session* s) noexcept nogil:
     n = &e.counters[c.id]
     n.calls += 1
     n.ticks += took
-    us = (took * e.us_per_tick) >> 32
+    us = ticks_us(e, took)
     slot = 64 - clz64(us << 1 | 1) - 1 if us < <uint64_t>0x40000000 else 31
     n.histogram[slot] += <uint32_t>e.config.latency_tracking
     e.stats.commands += 1

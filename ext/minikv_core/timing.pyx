@@ -59,7 +59,7 @@ cdef void report_slow(Session* s, uint64_t took) noexcept nogil:
     cdef Engine* e = s.engine
     cdef int64_t us
     calibrate(e)                    # soon after the start, the timers have not done it or not well
-    us = <int64_t>((took * e.us_per_tick) >> 32)
+    us = <int64_t>ticks_us(e, took)
     if (0 <= e.config.slowlog_log_slower_than <= us and e.config.slowlog_max_len
             and s.command.flags & SKIP_SLOWLOG == 0 and e.on_slow != NULL):
         e.on_slow(s, <uint64_t>us)

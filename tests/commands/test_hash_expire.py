@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from connections import until
 
 import minikv
 
@@ -47,13 +48,6 @@ def everything(client, key="h"):
 def info(client, name):
     text = client.cmd("INFO", "everything").decode()
     return text.split(f"{name}:")[1].split("\r\n")[0]
-
-
-def until(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.005)
 
 
 # ---------------------------------------------------------------- setting and showing

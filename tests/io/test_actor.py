@@ -7,6 +7,7 @@ import socket
 import time
 
 import pytest
+from client_list import fields
 from connections import until
 from processes import SANITIZED, status_number
 
@@ -17,8 +18,7 @@ def threads(server):
 
 def waiting_bytes(admin, id):
     """What is owed to a client, of CLIENT LIST."""
-    (line,) = admin.cmd("CLIENT", "LIST", "ID", id).splitlines()
-    return int(line.split(b" omem=")[1].split()[0])
+    return int(fields(admin.cmd("CLIENT", "LIST", "ID", id).decode())["omem"])
 
 
 def test_two_threads_a_connection(spawn, connect):

@@ -107,10 +107,10 @@ def test_a_request_that_blocks(spawn, connect):
     began = time.monotonic()
     for _ in range(20):
         assert client.cmd("GET", "k") == b"v"
-    assert time.monotonic() - began < 1.9
+    assert time.monotonic() - began < 1
     until(lambda: workers(client)[0]["slow_requests"] == "1")
     assert sleeper.is_closed()
-    assert 1.5 < time.monotonic() - began < 25
+    assert 1.5 < time.monotonic() - began < 15
     assert client.cmd("GET", "k") == b"v"
     until(lambda: len(workers(client)[1]) == 3)
 

@@ -151,20 +151,18 @@ def test_pauses_end_on_time(serve, connect, model):
     """Though the thread with the timers sleeps while nothing happens."""
     port = serve(io=model).port
     clients = [connect(port) for _ in range(6)]
-    took = []
     for _ in range(3):
         start = time.monotonic()
         assert clients[0].cmd("CLIENT", "PAUSE", 100, "ALL") == b"OK"
         for client in clients[1:]:
             client.send("SET", "k", "v")
         assert [client.read() for client in clients[1:]] == [b"OK"] * 5
-        took.append(time.monotonic() - start)
+        assert 0.09 < time.monotonic() - start < 0.9
         assert clients[0].cmd("CLIENT", "PAUSE", 60_000, "WRITE") == b"OK"
         clients[1].send("SET", "k", "v")
         assert clients[2].cmd("GET", "k") == b"v"
         assert clients[0].cmd("CLIENT", "UNPAUSE") == b"OK"
         assert clients[1].read() == b"OK"
-    assert 0.09 < min(took) < 0.9
 
 
 def test_expiry_is_told_on_time(serve, connect, model):
@@ -174,13 +172,11 @@ def test_expiry_is_told_on_time(serve, connect, model):
     client.cmd("CONFIG", "SET", "notify-keyspace-events", "Ex")
     subscriber.cmd("SUBSCRIBE", "__keyevent@0__:expired")
     time.sleep(0.3)  # the server rests
-    took = []
     for i in range(3):
         start = time.monotonic()
         client.cmd("SET", f"k{i}", "v", "PX", 100)
         assert subscriber.read()[2] == b"k%d" % i
-        took.append(time.monotonic() - start)
-    assert 0.09 < min(took) < 0.6
+        assert 0.09 < time.monotonic() - start < 0.6
 
 
 def test_commands_that_sleep_do_not_meet(serve, connect, model):
